@@ -1,0 +1,22 @@
+"""Isolate imports between tests: snapshot and restore the import state, import modules afresh."""
+
+from pytest_importsandbox._sandbox import FreshImport, ImportSandbox
+from pytest_importsandbox._state import ImportChanges
+from pytest_importsandbox._temp_package import TempPackage, TempPackageFactory
+
+__all__ = [
+    "FreshImport",
+    "ImportChanges",
+    "ImportSandbox",
+    "TempPackage",
+    "TempPackageFactory",
+]
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        # Reading the metadata takes milliseconds, which a test run need not spend.
+        from importlib.metadata import version
+
+        return version("pytest-importsandbox")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

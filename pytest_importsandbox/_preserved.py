@@ -1,0 +1,237 @@
+"""Preserved modules: which modules must run only once in a process and why, and the store of them.
+
+What is preserved, among the modules that a sandbox added:
+
+- the standard library: a second `enum` or `numbers` splits `isinstance`, a second `logging` doubles
+  handlers;
+- top-level packages with an extension module loaded, whole: compiled code keeps references to the
+  Python classes of its package, and some can be initialized only once in a process
+  (https://docs.python.org/3/howto/isolating-extensions.html, section "Opt-Out: Limiting to One
+  Module Object per Process"). Keeping the extension alone leaves such a package half initialized.
+  An extension package goes with the package that it is named after: `pydantic_core` with
+  `pydantic`, `_cffi_backend` with `cffi`;
+- pytest's own packages and those of the registered plugins: pytest imports parts of itself only
+  when a test fails;
+- what the user named;
+- and what all of these brought along while they were loading or hold on to.
+
+A module is an extension if its spec says so: built into the interpreter, or found by the loader for
+shared libraries (https://docs.python.org/3/library/importlib.html#importlib.machinery.ExtensionFileLoader).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from importlib.machinery import EXTENSION_SUFFIXES
+from itertools import compress
+from operator import is_not
+from pathlib import Path
+from types import BuiltinFunctionType, FunctionType
+from typing import Any
+
+from pytest_importsandbox._names import in_tree, parents, top_level, tree
+from pytest_importsandbox._state import bind, is_module, namespace, spec_of
+
+_PYTEST = ("_pytest", "pytest", "pluggy", "iniconfig", "packaging", "pygments")
+# What an installation has of the standard library: Python code, and shared libraries beside it.
+# https://docs.python.org/3/library/sys_path_init.html
+_STANDARD_DIRECTORIES = tuple(
+    f"{directory}{os.sep}"
+    for directory in {
+        Path(os.__file__).parent,
+        Path(sys.base_exec_prefix, sys.platlibdir, "python{}.{}".format(*sys.version_info), "lib-dynload"),
+        Path(sys.base_exec_prefix, "DLLs"),
+    }
+)
+_SITE_DIRECTORIES = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
+
+
+def is_extension(module: object) -> bool:
+    """Whether a module is compiled code: built into the interpreter or a shared library."""
+    origin = spec_of(module).get("origin")
+    return isinstance(origin, str) and (origin == "built-in" or origin.endswith(tuple(EXTENSION_SUFFIXES)))
+
+
+def is_standard(module: object) -> bool:
+    """Whether a module is the standard library's, judged by where it comes from."""
+    origin = spec_of(module).get("origin")
+    if not isinstance(origin, str):
+        return False
+    if origin in ("built-in", "frozen"):
+        return True
+    return origin.startswith(_STANDARD_DIRECTORIES) and not any(site in origin for site in _SITE_DIRECTORIES)
+
+
+def stays_in_place(module: object) -> bool:
+    """Whether a module is not even evicted: compiled and frozen parts of the standard library."""
+    return is_standard(module) and (is_extension(module) or spec_of(module)["origin"] == "frozen")
+
+
+def _named_after(package: str) -> Iterable[str]:
+    """The package itself and those that an extension package is named after."""
+    yield package
+    stem = package.lstrip("_")
+    while "_" in stem:
+        stem = stem.rpartition("_")[0]
+        yield stem
+
+
+class Store:
+    """The preserved modules, and what is needed to hand them back."""
+
+    def __init__(self) -> None:
+        self.modules: dict[str, Any] = {}
+        self.plugin_packages: set[str] = set(_PYTEST)
+        self._extension_packages: set[str] = set()
+        self._brought_along: dict[str, list[str]] = {}
+        self._needed: dict[str, set[str]] = {}
+        self._bound: dict[str, Any] = {}
+        self._groups: dict[str, dict[str, Any]] = {}
+
+    def look_at(self, names: Iterable[str], modules: Mapping[str, Any]) -> None:
+        """Remember which packages have an extension module loaded."""
+        for name in names:
+            module = modules.get(name)
+            if is_extension(module) and not is_standard(module):
+                self._extension_packages.update(_named_after(top_level(name)))
+
+    def note_brought_along(self, importer: str, name: str) -> None:
+        """Note that a module is loaded while another one is loading."""
+        self._brought_along.setdefault(importer, []).append(name)
+
+    def keep(
+        self,
+        added: dict[str, Any],
+        originals: Mapping[str, Any],
+        named: Iterable[str],
+        temporary: Iterable[str],
+    ) -> None:
+        """Keep those of the added modules that must run only once.
+
+        `originals` are the modules of the snapshot. A module that has an original there or here, or
+        whose package has, is a fresh copy and temporary. `temporary` names packages of which nothing but
+        compiled code is kept.
+        """
+        unknown = compress(added.items(), map(is_not, map(self.modules.get, added), added.values()))
+        new = {
+            name: module
+            for name, module in unknown
+            if type(name) is str
+            and namespace(module) is not None
+            and not any(self._is_copy(each, added, originals) for each in (name, *parents(name)))
+        }
+        if not new:
+            return
+        self.look_at(new, new)
+        kept = {
+            name
+            for name, module in new.items()
+            if self.reason(name, module, named) is not None
+            and (is_extension(module) or not in_tree(name, temporary))
+        }
+        self._add_what_they_need(kept, new)
+        for name in new:
+            if name in kept:
+                self._keep(name, new[name], originals)
+        self._groups.clear()
+
+    def _is_copy(self, name: str, added: Mapping[str, Any], originals: Mapping[str, Any]) -> bool:
+        """Whether a name stands for another object than the first one of that name."""
+        if name not in added:
+            return False
+        original = self.modules.get(name, originals.get(name))
+        return original is not None and original is not added[name]
+
+    def reason(self, name: str, module: object, named: Iterable[str]) -> str | None:
+        """Why a module must run only once, or None."""
+        package = top_level(name)
+        if not spec_of(module):
+            # No import made it: a fake that a test put there.
+            return None
+        if is_standard(module):
+            return "it belongs to the standard library"
+        if package in self._extension_packages:
+            return f"{package!r} has extension modules"
+        if package in self.plugin_packages:
+            return f"{package!r} belongs to pytest or a plugin"
+        if in_tree(name, named):
+            return "it is named in the settings"
+        return None
+
+    def _add_what_they_need(self, kept: set[str], new: Mapping[str, Any]) -> None:
+        """Add what the kept modules brought along or hold on to, and the parents of all."""
+        by_identity = {id(module): name for name, module in new.items()}
+        pending = list(kept)
+        while pending:
+            name = pending.pop()
+            needed = set(self._brought_along.get(name, ()))
+            needed.update(_held(new[name], by_identity))
+            self._needed[name] = needed
+            found = {each for every in (*needed, name) for each in (every, *parents(every))}
+            for each in found & new.keys() - kept:
+                kept.add(each)
+                pending.append(each)
+
+    def _keep(self, name: str, module: object, originals: Mapping[str, Any]) -> None:
+        self.modules[name] = module
+        package, _, child = name.rpartition(".")
+        attributes = namespace(originals.get(package)) if package else None
+        if attributes is not None and child in attributes:
+            self._bound[name] = attributes[child]
+
+    def forget_notes(self) -> None:
+        """Forget who loaded what: the modules are gone or kept."""
+        self._brought_along.clear()
+
+    def group(self, name: str) -> dict[str, Any]:
+        """All modules that are back in place once a preserved module is imported."""
+        if name not in self._groups:
+            self._groups[name] = self._gather(name)
+        return self._groups[name]
+
+    def _gather(self, name: str) -> dict[str, Any]:
+        found = {name}
+        pending = [name]
+        whole: set[str] = set()
+        while pending:
+            each = pending.pop()
+            needed = {*self._needed.get(each, ()), *parents(each)}
+            package = top_level(each)
+            if package not in whole and not is_standard(self.modules[each]):
+                whole.add(package)
+                needed.update(tree(self.modules, package))
+            for another in needed & self.modules.keys() - found:
+                found.add(another)
+                pending.append(another)
+        return {each: module for each, module in self.modules.items() if each in found}
+
+    def bind(self, names: Iterable[str], note: Callable[[str], None]) -> None:
+        """Set the attributes on parent packages that are not preserved themselves."""
+        for name in self._bound.keys() & names:
+            note(name)
+            bind(name, self._bound[name])
+
+
+def _held(module: object, by_identity: Mapping[int, str]) -> Iterable[str]:
+    """Names of the modules that a module's namespace refers to."""
+    for value in list((namespace(module) or {}).values()):
+        if is_module(value):
+            name = by_identity.get(id(value))
+        elif issubclass(type(value), (type, FunctionType, BuiltinFunctionType)):
+            name = _defined_in(value)
+        else:
+            continue
+        if name is not None:
+            yield name
+
+
+def _defined_in(value: object) -> str | None:
+    """The `__module__` of a class or function, read without running code of its own."""
+    read = type.__getattribute__ if issubclass(type(value), type) else object.__getattribute__
+    try:
+        name = read(value, "__module__")
+    except Exception:
+        return None
+    return name if type(name) is str else None

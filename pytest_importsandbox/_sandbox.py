@@ -1,0 +1,386 @@
+"""The import sandbox: the one object that users see, made of the parts beside it."""
+
+from __future__ import annotations
+
+import _imp
+import sys
+from builtins import __import__ as _import
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import ModuleType, TracebackType
+from typing import Any, Protocol, final
+
+from pytest_importsandbox._names import PROTECTED, as_names, in_tree, resolve, top_level, tree
+from pytest_importsandbox._preserved import Store, is_extension, stays_in_place
+from pytest_importsandbox._state import (
+    ImportChanges,
+    ImportState,
+    NamespacePathsRow,
+    put_first,
+    put_modules,
+    remove_finder,
+    remove_modules,
+    unbind,
+)
+from pytest_importsandbox._temp_package import TempPackageFactory
+from pytest_importsandbox._watcher import Span, Watcher, imports_in_progress, wait_for_import
+
+store = Store()
+watcher = Watcher(store)
+
+
+class FreshImport(Protocol):
+    """Imports a module as if for the first time; the type of the fixture ``fresh_import``."""
+
+    def __call__(
+        self,
+        name: str,
+        package: str | None = None,
+        *,
+        fresh: str | Iterable[str] = (),
+        blocked: str | Iterable[str] = (),
+    ) -> ModuleType:
+        """See :meth:`ImportSandbox.fresh_import`."""
+
+
+@final
+class ImportSandbox:
+    """A span after which the import state is what it was before.
+
+    Use it as a context manager. Entering takes a snapshot, leaving puts it back: `sys.modules`,
+    `sys.path`, `sys.meta_path`, `sys.path_hooks`, the attributes of submodules on their packages, the
+    namespaces of reloaded modules and the search paths of namespace packages. Sandboxes nest; a
+    sandbox may be entered again after it has ended.
+
+    Not undone are other effects of running a module, such as environment variables, `atexit`
+    callbacks or registered codecs.
+
+    :param preserve:
+        Names of further modules and packages that must run only once in a process.
+        See :doc:`/explanation/preserved`.
+    :raises TypeError: If `preserve` is not a name or an iterable of names.
+    :raises ValueError: If one of the names is not an absolute module name.
+    """
+
+    def __init__(self, preserve: str | Iterable[str] = ()) -> None:
+        self._preserve = as_names(preserve, "preserve")
+        self._protected: tuple[ModuleType, ...] = ()
+        self._span: Span | None = None
+        self.temp_package = TempPackageFactory()
+
+    def __enter__(self) -> ImportSandbox:
+        """Take the snapshot.
+
+        :raises RuntimeError: If the sandbox is open already.
+        """
+        __tracebackhide__ = True
+        if self._span is not None:
+            raise RuntimeError("this sandbox is open already; make another one to nest")
+        self._span = _open(self._preserve)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Put the import state back. Sandboxes that were opened inside this one end with it."""
+        __tracebackhide__ = True
+        span, self._span = self._span, None
+        try:
+            if span is not None and span in watcher.spans:
+                _close(span)
+        finally:
+            self.temp_package.remove_all()
+
+    def fresh_import(
+        self,
+        name: str,
+        package: str | None = None,
+        *,
+        fresh: str | Iterable[str] = (),
+        blocked: str | Iterable[str] = (),
+    ) -> ModuleType:
+        """Import a module as if for the first time, and return it.
+
+        The module and its submodules are evicted and imported again; its parent packages are left
+        alone. The new modules stay in `sys.modules` until the sandbox ends. Extension modules come
+        back as the same objects, unless one is named itself.
+
+        :param name: The name of the module, absolute or relative, as for `importlib.import_module`.
+        :param package: The package that a relative name starts from.
+        :param fresh: Further packages to evict along with it.
+        :param blocked: Packages that cannot be imported until the sandbox ends.
+        :returns: The module itself, also for a dotted name.
+        :raises ImportError:
+            And whatever else the module raises, as from `importlib.import_module`. The import
+            state is then what it was before the call.
+        :raises TypeError: If a name is not a `str`.
+        :raises ValueError: If a module is named that the run itself stands on.
+        :raises RuntimeError: If the sandbox is not open.
+        """
+        __tracebackhide__ = True
+        span = self._opened()
+        absolute = resolve(name, package)
+        evicted = (absolute, *as_names(fresh, "fresh"))
+        hidden = as_names(blocked, "blocked")
+        self._check(*evicted, *hidden)
+
+        trial = _open(span.preserve)
+        try:
+            _evict(evicted, self._protected)
+            _block(hidden)
+            _import(absolute)
+            module: ModuleType = sys.modules[absolute]
+        except BaseException as exc:
+            had_extensions = trial.extensions or any(
+                in_tree(each, evicted) and is_extension(store.modules[each]) for each in store.modules
+            )
+            _close(trial, temporary=evicted)
+            if had_extensions and not _names_one_of(exc, hidden):
+                exc.add_note(
+                    f"pytest-importsandbox: {absolute!r} has extension modules, which are not loaded twice "
+                    "in a process; its Python modules ran again and met the extensions as they were. "
+                    "If the package cannot take that, import it without evicting it, or test it in a "
+                    "process of its own. The package that was loaded before is back in place."
+                )
+            raise
+        _commit(trial)
+        return module
+
+    def evict(self, *names: str) -> None:
+        """Remove modules and all their submodules, so that the next import runs them again.
+
+        Compiled and frozen modules of the standard library stay in place; extension modules of
+        other packages come back as the same objects, unless they are named themselves.
+
+        :param names: Absolute names of modules. Those that are not loaded are no error.
+        :raises TypeError: If a name is not a `str`.
+        :raises ValueError: If a name is not absolute, or the run itself stands on the module.
+        :raises RuntimeError: If the sandbox is not open.
+        """
+        __tracebackhide__ = True
+        self._opened()
+        evicted = as_names(names, "names")
+        self._check(*evicted)
+        _evict(evicted, self._protected)
+
+    def block(self, *names: str) -> None:
+        """Make modules look as if they were not installed, until the sandbox ends.
+
+        `import` raises `ModuleNotFoundError` and `importlib.util.find_spec` returns None.
+
+        :param names: Absolute names of modules, whether loaded or not, with all their submodules.
+        :raises TypeError: If a name is not a `str`.
+        :raises ValueError: If a name is not absolute, or the run itself stands on the module.
+        :raises RuntimeError: If the sandbox is not open.
+        """
+        __tracebackhide__ = True
+        self._opened()
+        blocked = as_names(names, "names")
+        self._check(*blocked)
+        _block(blocked)
+
+    def changes(self) -> ImportChanges:
+        """What differs now from the import state that will be put back.
+
+        :raises RuntimeError: If the sandbox is not open.
+        """
+        __tracebackhide__ = True
+        return self._opened().state.changes(watcher.is_blocked, watcher)
+
+    def _opened(self) -> Span:
+        """The span of this sandbox."""
+        __tracebackhide__ = True
+        if self._span is None or self._span not in watcher.spans:
+            raise RuntimeError("this sandbox is not open; enter it first: with ImportSandbox() as ...")
+        return self._span
+
+    def _check(self, *names: str) -> None:
+        """Refuse names of modules that the run itself stands on."""
+        __tracebackhide__ = True
+        running = {id(module) for module in self._protected}
+        for name in names:
+            if top_level(name) in PROTECTED or id(sys.modules.get(name)) in running:
+                raise ValueError(
+                    f"{name!r} can be neither evicted nor blocked: the test run itself stands on it. "
+                    "To run its code again, use a new process."
+                )
+
+
+def _names_one_of(exc: BaseException, blocked: Iterable[str]) -> bool:
+    """Whether an import failed because of a blocked module."""
+    return isinstance(exc, ImportError) and in_tree(exc.name or "", blocked)
+
+
+def install() -> bool:
+    """Put the watcher on `sys.meta_path` for good; return whether it was not there."""
+    installed = watcher.installed
+    watcher.installed = True
+    if not installed:
+        put_first(watcher)
+    return not installed
+
+
+def uninstall() -> None:
+    """Take the watcher away."""
+    watcher.installed = False
+    remove_finder(watcher)
+
+
+def protect(sandbox: ImportSandbox, modules: Iterable[ModuleType]) -> None:
+    """Let a sandbox refuse to evict some modules."""
+    sandbox._protected = tuple(modules)
+
+
+def _open(preserve: tuple[str, ...]) -> Span:
+    """Take a snapshot and let the watcher note what happens from now on."""
+    _look_at_new_modules()
+    span = Span(preserve)
+    watcher.spans.append(span)
+    return span
+
+
+def _look_at_new_modules() -> None:
+    """Look once at each module that was imported since this was done last."""
+    names: Iterable[Any] = watcher.asked
+    watcher.asked = set()
+    if not watcher.spans and (not sys.meta_path or sys.meta_path[0] is not watcher):
+        # Imports may have gone past it.
+        put_first(watcher)
+        names = sys.modules.copy()
+    if names:
+        modules = sys.modules.copy()
+        known = [name for name in names if type(name) is str]
+        store.look_at(known, modules)
+        NamespacePathsRow.look_at(known, modules)
+
+
+@contextmanager
+def _import_lock() -> Iterator[None]:
+    """Let no other thread begin an import."""
+    _imp.acquire_lock()
+    try:
+        yield
+    finally:
+        _imp.release_lock()
+
+
+def _close(span: Span, temporary: Iterable[str] = ()) -> None:
+    """Put back the snapshot of a span; spans that were opened later end with it."""
+    lost: list[Any] = []
+    with _import_lock():
+        try:
+            _settle(span, temporary)
+        finally:
+            del watcher.spans[watcher.spans.index(span) :]
+            # Freed when the lock is released: a finalizer can run any code.
+            lost = span.state.restore()
+    if not watcher.spans:
+        store.forget_notes()
+        if not watcher.installed and not store.modules:
+            remove_finder(watcher)
+    del lost
+
+
+def _settle(span: Span, temporary: Iterable[str]) -> None:
+    """Take care of what outlives a span."""
+    state = span.state
+    state.adopt(imports_in_progress() | span.imported_by_earlier_threads)
+    added = state.modules.added()
+    if not sys.meta_path or sys.meta_path[0] is not watcher:
+        state.bindings.note_everywhere()
+    if added:
+        state.bindings.note_unseen(added)
+        store.keep(added, state.modules.saved, span.preserve, {*temporary, *_subjects_of_blocks()})
+
+
+def _subjects_of_blocks() -> set[str]:
+    """What was evicted while something is blocked, so that it may have loaded without it."""
+    if not any(span.blocked for span in watcher.spans):
+        return set()
+    return {name for span in watcher.spans for name in span.evicted}
+
+
+def _commit(trial: Span) -> None:
+    """End a span, but let its effects stay until the one around it ends."""
+    position = watcher.spans.index(trial)
+    outer = watcher.spans[position - 1]
+    outer.blocked |= trial.blocked
+    outer.evicted |= trial.evicted
+    outer.extensions.update(trial.extensions)
+    del watcher.spans[position]
+
+
+@contextmanager
+def suspended(sandbox: ImportSandbox) -> Iterator[None]:
+    """Leave a sandbox for a while: what happens to the import state then outlives it."""
+    span = sandbox._opened()
+    spans = watcher.spans[watcher.spans.index(span) :]
+    before = span.state
+    with _import_lock():
+        _settle(span, ())
+        _look_at_new_modules()
+        inside = ImportState()
+        inside.note_again(before)
+        del watcher.spans[-len(spans) :]
+        before.restore()
+    try:
+        yield
+    finally:
+        with _import_lock():
+            _look_at_new_modules()
+            after = ImportState()
+            after.note_again(before)
+            for state in (inside, *(each.state for each in spans[1:])):
+                state.take_over(before, after)
+            span.state = after
+            watcher.spans.extend(spans)
+            inside.restore()
+
+
+def _evict(roots: tuple[str, ...], protected: tuple[ModuleType, ...]) -> None:
+    """Take modules with their submodules out of the import state, noting what they were."""
+    span = watcher.spans[-1]
+    for name in imports_in_progress(lambda name: in_tree(name, roots)):
+        wait_for_import(name)
+    with _import_lock():
+        span.evicted.update(roots)
+        modules = {}
+        for root in roots:
+            for name in tree(list(sys.modules), root):
+                module = sys.modules[name]
+                if stays_in_place(module) or any(module is each for each in protected):
+                    continue
+                modules[name] = module
+                if is_extension(module) and name not in roots:
+                    span.extensions[name] = module
+        _take_away(modules)
+    # Freed when the lock is released: a finalizer can run any code.
+    del modules
+
+
+def _block(roots: tuple[str, ...]) -> None:
+    """Take modules away and let nothing import them."""
+    with _import_lock():
+        watcher.spans[-1].blocked.update(roots)
+        modules: dict[str, Any] = {
+            name: sys.modules[name] for root in roots for name in tree(list(sys.modules), root)
+        }
+        for root in roots:
+            modules.setdefault(root, None)
+        _take_away(modules)
+        # The one way to have both `import` raise and `importlib.util.find_spec` return None:
+        # https://docs.python.org/3/reference/import.html#the-module-cache
+        put_modules(dict.fromkeys(roots))
+    del modules
+
+
+def _take_away(modules: dict[str, Any]) -> None:
+    """Remove modules from `sys.modules`, and from the packages that stay."""
+    for name in modules:
+        watcher.note_binding(name)
+    remove_modules(modules)
+    for name, module in modules.items():
+        unbind(name, module)

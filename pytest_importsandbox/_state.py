@@ -1,0 +1,482 @@
+"""The import state: what the interpreter keeps about imports, its snapshot and its restore.
+
+One row for each registry. A row takes its snapshot when it is made and puts it back, in place, with
+`restore()`; running `restore()` twice does no harm. This is the only module that writes to `sys`.
+
+Foreign objects are compared by identity and read through `object.__getattribute__` alone: an entry of
+`sys.modules` can be a lazy module that loads when it is touched, a mock, or an object that raises
+from every special method.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from importlib._bootstrap_external import _NamespacePath  # type: ignore[attr-defined]
+from itertools import compress, repeat
+from operator import is_, is_not
+from types import ModuleType
+from typing import Any, ClassVar, Final
+
+from pytest_importsandbox._names import parents
+
+MISSING: Final = object()
+_INTERPRETER_MODULES: Final = sys.modules
+
+
+@dataclass(frozen=True)
+class ImportChanges:
+    """What differs between the import state and the snapshot of a sandbox.
+
+    The values are strings, so that a report keeps no module alive. ``str()`` gives one line for
+    each kind of change, and ``bool()`` tells whether there is any.
+    """
+
+    added: tuple[str, ...] = ()
+    """Names that `sys.modules` did not have."""
+    removed: tuple[str, ...] = ()
+    """Names that `sys.modules` had and that are gone; blocked modules are among them."""
+    replaced: tuple[str, ...] = ()
+    """Names of `sys.modules` that stand for another object now."""
+    reloaded: tuple[str, ...] = ()
+    """Names of the modules that `importlib.reload` ran again."""
+    path: tuple[str, ...] = ()
+    """Entries that `sys.path` gained (``+``) and lost (``-``), or ``reordered``."""
+    meta_path: tuple[str, ...] = ()
+    """The same for the finders of `sys.meta_path`."""
+    path_hooks: tuple[str, ...] = ()
+    """The same for the hooks of `sys.path_hooks`."""
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, each.name) for each in fields(self))
+
+    def __str__(self) -> str:
+        lines = [
+            f"{each.name}: {', '.join(getattr(self, each.name))}"
+            for each in fields(self)
+            if getattr(self, each.name)
+        ]
+        return "\n".join(lines) or "no changes"
+
+
+def namespace(module: object) -> dict[str, Any] | None:
+    """The attributes of a module as they are, or None for an object that keeps none in a dict."""
+    try:
+        attributes = object.__getattribute__(module, "__dict__")
+    except Exception:
+        return None
+    return attributes if isinstance(attributes, dict) else None
+
+
+def is_module(value: object) -> bool:
+    """Whether a value is a module, asked of its type alone: `isinstance` reads `__class__`."""
+    return issubclass(type(value), ModuleType)
+
+
+def spec_of(module: object) -> dict[str, Any]:
+    """The attributes of a module's spec; empty where there is none."""
+    return namespace((namespace(module) or {}).get("__spec__")) or {}
+
+
+def put_back(table: dict[str, Any], saved: Mapping[str, Any]) -> list[Any]:
+    """Give a dict the contents and the order of the saved one, and return the values it lost.
+
+    A name that belongs is never absent, not even for a moment: other threads look it up meanwhile.
+    So it is `update()` and then the deletion of what is new, never `clear()`.
+    """
+    table.update(saved)
+    lost = []
+    extra = len(table) - len(saved)
+    for name in reversed(list(table)) if extra > 0 else ():
+        if name not in saved:
+            lost.append(table.pop(name, None))
+            extra -= 1
+            if not extra:
+                break
+    # What is left are the saved names, so that `==` finds the same objects and calls no code.
+    order, wanted = list(table), list(saved)
+    if order != wanted and _gil_enabled():
+        moved = wanted[_first_difference(order, wanted) :]
+        # One call into C, during which no other thread runs.
+        deque(map(table.__setitem__, moved, map(table.pop, moved)), maxlen=0)
+    return lost
+
+
+def _first_difference(order: list[str], wanted: list[str]) -> int:
+    """Where two lists of names begin to differ."""
+    agree = list(map(is_, order, wanted))
+    return agree.index(False) if False in agree else len(agree)
+
+
+def _gil_enabled() -> bool:
+    """Whether a call into C keeps other threads from running."""
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
+class ModulesRow:
+    """`sys.modules`."""
+
+    def __init__(self) -> None:
+        self.table = sys.modules
+        self.saved = sys.modules.copy()
+
+    def current(self) -> dict[str, Any]:
+        """All modules that can be found now, those of a dict that the test bound included."""
+        return self.table if sys.modules is self.table else {**self.table, **sys.modules}
+
+    def added(self) -> dict[str, Any]:
+        """What was imported since: names that are new, or that left and came back as other objects."""
+        current, saved = self.current(), self.saved
+        order, wanted = list(current), list(saved)
+        if order == wanted:
+            return {}
+        tail = order[_first_difference(order, wanted) :]
+        found = list(map(current.get, tail))
+        known = map(saved.get, tail, repeat(MISSING))
+        return dict(compress(zip(tail, found, strict=True), map(is_not, found, known)))
+
+    def restore(self) -> list[Any]:
+        """Put the modules back, and return those that left, so that the caller frees them."""
+        try:
+            return put_back(self.table, self.saved)
+        finally:
+            if sys.modules is not self.table:
+                sys.modules = self.table
+
+
+class ListRow:
+    """One of the lists `sys.path`, `sys.meta_path` and `sys.path_hooks`."""
+
+    def __init__(self, attribute: str) -> None:
+        self.attribute = attribute
+        self.table: list[Any] = getattr(sys, attribute)
+        self.saved = self.table.copy()
+
+    def changes(self, ignored: object = MISSING) -> tuple[str, ...]:
+        """The entries that came and went; objects are named by their type, never printed."""
+        current = [entry for entry in getattr(sys, self.attribute) if entry is not ignored]
+        saved = [entry for entry in self.saved if entry is not ignored]
+        came = [entry for entry in current if not _contains(saved, entry)]
+        went = [entry for entry in saved if not _contains(current, entry)]
+        if not came and not went and not _same(current, saved):
+            return ("reordered",)
+        return (*(f"+{_shown(each)}" for each in came), *(f"-{_shown(each)}" for each in went))
+
+    def merge(self, before: list[Any], after: list[Any]) -> None:
+        """Carry over into the saved list what changed elsewhere from one list to another."""
+        kept = [each for each in self.saved if _contains(after, each) or not _contains(before, each)]
+        new = [each for each in after if not _contains(before, each) and not _contains(kept, each)]
+        old = [position for position, each in enumerate(after) if _contains(before, each)]
+        front = [each for each in new if old and _position(after, each) < old[0]]
+        back = [each for each in new if not _contains(front, each)]
+        self.saved = front + kept + back
+
+    def restore(self) -> None:
+        if not _same(self.table, self.saved):
+            self.table[:] = self.saved
+        if getattr(sys, self.attribute, None) is not self.table:
+            setattr(sys, self.attribute, self.table)
+
+
+def _same(one: list[Any], other: list[Any]) -> bool:
+    """Whether two lists hold the same objects in the same order."""
+    return len(one) == len(other) and all(map(is_, one, other))
+
+
+def _contains(entries: Iterable[Any], entry: object) -> bool:
+    """Whether the object itself is among the entries."""
+    return any(each is entry for each in entries)
+
+
+def _position(entries: list[Any], entry: object) -> int:
+    """Where the object itself stands among the entries."""
+    return next(index for index, each in enumerate(entries) if each is entry)
+
+
+def _shown(entry: object) -> str:
+    """A text for a foreign object that calls none of its code."""
+    if type(entry) is str:
+        return entry
+    shown = entry if issubclass(type(entry), type) else type(entry)
+    name = namespace(entry) if shown is not entry else None
+    qualified = (name or {}).get("__qualname__")
+    if type(qualified) is str:
+        return qualified
+    return str(type.__getattribute__(shown, "__qualname__"))
+
+
+class ImporterCacheRow:
+    """`sys.path_importer_cache`: the entries that appear go again."""
+
+    def __init__(self) -> None:
+        self.table = sys.path_importer_cache
+        self.saved = self.table.copy()
+
+    def restore(self) -> None:
+        if not self.table.keys() <= self.saved.keys():
+            for entry in list(self.table):
+                if entry not in self.saved:
+                    self.table.pop(entry, None)
+        if sys.path_importer_cache is not self.table:
+            sys.path_importer_cache = self.table
+
+
+@dataclass(slots=True)
+class _Binding:
+    """An attribute of a parent package before an import set it."""
+
+    attributes: dict[str, Any]
+    child: str
+    value: Any
+
+
+class BindingsRow:
+    """The attributes on parent packages that stay, as noted before the import system set them."""
+
+    def __init__(self, modules: dict[str, Any]) -> None:
+        self.modules = modules
+        self.noted: dict[str, _Binding] = {}
+
+    def note(self, name: str) -> None:
+        """Note the attribute for a submodule; the first note counts."""
+        package, _, child = name.rpartition(".")
+        if not package or name in self.noted:
+            return
+        attributes = namespace(self.modules.get(package))
+        if attributes is not None:
+            self.noted[name] = _Binding(attributes, child, attributes.get(child, MISSING))
+
+    def note_unseen(self, added: Mapping[str, Any]) -> None:
+        """Note what imports that went past the watcher bound, from the snapshot alone."""
+        for name, module in added.items():
+            package, _, child = name.rpartition(".") if type(name) is str else ("", "", "")
+            attributes = namespace(self.modules.get(package)) if package else None
+            if attributes is not None and attributes.get(child, MISSING) is module:
+                self._note_bound(name, attributes, child)
+
+    def note_everywhere(self) -> None:
+        """The same for every package of the snapshot, also for modules that are gone again."""
+        for package, module in self.modules.items():
+            attributes = namespace(module)
+            if attributes is None or "__path__" not in attributes:
+                continue
+            for child, value in attributes.copy().items():
+                name = f"{package}.{child}"
+                if is_module(value) and spec_of(value).get("name") == name:
+                    self._note_bound(name, attributes, child)
+
+    def _note_bound(self, name: str, attributes: dict[str, Any], child: str) -> None:
+        before = self.modules.get(name, MISSING)
+        if name not in self.noted and attributes[child] is not before:
+            self.noted[name] = _Binding(attributes, child, before)
+
+    def note_again(self, other: BindingsRow) -> None:
+        """Note the same places as another row did, with the values of now."""
+        for name, binding in other.noted.items():
+            value = binding.attributes.get(binding.child, MISSING)
+            self.noted.setdefault(name, _Binding(binding.attributes, binding.child, value))
+
+    def restore(self) -> None:
+        for name, binding in self.noted.items():
+            current = binding.attributes.get(binding.child, MISSING)
+            # Whoever set the attribute by hand may have put the module back by now.
+            if current is binding.value or current is self.modules.get(name, MISSING):
+                continue
+            if binding.value is MISSING:
+                binding.attributes.pop(binding.child, None)
+            else:
+                binding.attributes[binding.child] = binding.value
+
+
+class ReloadsRow:
+    """The namespaces of modules that were reloaded, as noted before they ran again."""
+
+    def __init__(self) -> None:
+        self.noted: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+
+    def note(self, name: str, module: object) -> None:
+        """Note a namespace; the first note counts."""
+        attributes = namespace(module)
+        if attributes is not None and name not in self.noted:
+            self.noted[name] = (attributes, attributes.copy())
+
+    def note_again(self, other: ReloadsRow) -> None:
+        """Note the same namespaces as another row did, with the values of now."""
+        for name, (attributes, _) in other.noted.items():
+            self.noted.setdefault(name, (attributes, attributes.copy()))
+
+    def restore(self) -> None:
+        for attributes, saved in self.noted.values():
+            put_back(attributes, saved)
+
+
+class NamespacePathsRow:
+    """The search paths of namespace packages, which import extends and recomputes."""
+
+    _known: ClassVar[dict[str, Any]] = {}
+
+    @classmethod
+    def look_at(cls, names: Iterable[str], modules: Mapping[str, Any]) -> None:
+        """Remember which of some modules are namespace packages."""
+        for name in names:
+            path = (namespace(modules.get(name)) or {}).get("__path__")
+            if type(path) is _NamespacePath:
+                cls._known[name] = path
+            else:
+                cls._known.pop(name, None)
+
+    def __init__(self) -> None:
+        self.saved = []
+        for name, path in list(self._known.items()):
+            if name in sys.modules:
+                attributes = path.__dict__
+                self.saved.append((attributes, attributes.copy(), attributes["_path"].copy()))
+            else:
+                self._known.pop(name, None)
+
+    def restore(self) -> None:
+        for attributes, saved, locations in self.saved:
+            attributes.update(saved)
+            attributes["_path"][:] = locations
+
+
+class ImportState:
+    """A snapshot of the import state, section by section, and its restore."""
+
+    def __init__(self) -> None:
+        self.modules = ModulesRow()
+        self.path = ListRow("path")
+        self.meta_path = ListRow("meta_path")
+        self.path_hooks = ListRow("path_hooks")
+        self.importer_cache = ImporterCacheRow()
+        self.namespace_paths = NamespacePathsRow()
+        self.bindings = BindingsRow(self.modules.saved)
+        self.reloads = ReloadsRow()
+
+    @property
+    def lists(self) -> tuple[ListRow, ListRow, ListRow]:
+        return (self.path, self.meta_path, self.path_hooks)
+
+    def note_again(self, other: ImportState) -> None:
+        """Note the bindings and namespaces that another state noted, with the values of now."""
+        self.bindings.note_again(other.bindings)
+        self.reloads.note_again(other.reloads)
+
+    def adopt(self, names: Iterable[str]) -> None:
+        """Make modules that were imported in the meantime part of the snapshot, parents included."""
+        current = self.modules.current()
+        for each in names:
+            for name in (each, *parents(each)):
+                module = current.get(name, MISSING)
+                if module is not MISSING and name not in self.modules.saved:
+                    self.modules.saved[name] = module
+                    self.modules.table.setdefault(name, module)
+                    self.bindings.noted.pop(name, None)
+
+    def take_over(self, before: ImportState, after: ImportState) -> None:
+        """Carry over into this snapshot what changed from one snapshot to another."""
+        for name, module in after.modules.saved.items():
+            if before.modules.saved.get(name, MISSING) is module:
+                continue
+            # A blocked module stays blocked.
+            if self.modules.saved.get(name, MISSING) is not None:
+                self.modules.saved[name] = module
+                self.bindings.noted.pop(name, None)
+        for row, old, new in zip(self.lists, before.lists, after.lists, strict=True):
+            row.merge(old.saved, new.saved)
+
+    def changes(self, blocked: Callable[[str], bool], watcher: object) -> ImportChanges:
+        """How the import state of now differs from the snapshot."""
+        saved, current = self.modules.saved, self.modules.current().copy()
+
+        def gone(name: str) -> bool:
+            return name not in current or (current[name] is None and blocked(name))
+
+        names = [name for name in current if type(name) is str and not gone(name)]
+        return ImportChanges(
+            added=tuple(name for name in names if name not in saved),
+            removed=tuple(name for name in saved if type(name) is str and gone(name)),
+            replaced=tuple(name for name in names if name in saved and saved[name] is not current[name]),
+            reloaded=tuple(self.reloads.noted),
+            path=self.path.changes(),
+            meta_path=self.meta_path.changes(ignored=watcher),
+            path_hooks=self.path_hooks.changes(),
+        )
+
+    def restore(self) -> list[Any]:
+        """Put everything back, whatever part of it fails, and return the modules that left.
+
+        An interrupt (Ctrl-C, a time limit) that strikes here is raised when all is back in place.
+        """
+        lost: list[Any] = []
+        interrupt: BaseException | None = None
+        steps: tuple[Callable[[], object], ...] = (
+            lambda: lost.extend(self.modules.restore()),
+            self.bindings.restore,
+            self.reloads.restore,
+            self.path.restore,
+            self.meta_path.restore,
+            self.path_hooks.restore,
+            self.importer_cache.restore,
+            self.namespace_paths.restore,
+        )
+        for step in steps:
+            for _ in range(2):
+                try:
+                    step()
+                except Exception:
+                    pass
+                except BaseException as exc:
+                    interrupt = exc
+                    continue
+                break
+        if interrupt is not None:
+            raise interrupt
+        return lost
+
+
+def remove_modules(names: Iterable[str]) -> None:
+    """Take modules out of `sys.modules`."""
+    for name in names:
+        sys.modules.pop(name, None)
+        # An import statement looks there, whatever `sys.modules` is bound to.
+        _INTERPRETER_MODULES.pop(name, None)
+
+
+def put_modules(modules: Mapping[str, Any]) -> None:
+    """Put modules into `sys.modules`."""
+    sys.modules.update(modules)
+
+
+def unbind(name: str, module: object) -> None:
+    """Delete the attribute on the parent package if it is this module."""
+    package, _, child = name.rpartition(".")
+    attributes = namespace(sys.modules.get(package)) if package else None
+    if attributes is not None and attributes.get(child, MISSING) is module:
+        del attributes[child]
+
+
+def bind(name: str, value: object) -> None:
+    """Set the attribute on the parent package."""
+    package, _, child = name.rpartition(".")
+    attributes = namespace(sys.modules.get(package))
+    if attributes is not None:
+        attributes[child] = value
+
+
+def prepend_to_path(directory: str) -> None:
+    """Make a directory the first that is searched."""
+    sys.path.insert(0, directory)
+
+
+def put_first(finder: Any) -> None:
+    """Make a finder the first that import asks."""
+    remove_finder(finder)
+    sys.meta_path.insert(0, finder)
+
+
+def remove_finder(finder: Any) -> None:
+    """Take a finder out of `sys.meta_path`."""
+    sys.meta_path[:] = [each for each in sys.meta_path if each is not finder]

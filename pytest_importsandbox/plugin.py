@@ -1,0 +1,219 @@
+"""The pytest side: options, marker, fixtures, and when a sandbox opens and closes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pytest_importsandbox import _sandbox
+from pytest_importsandbox._names import as_names, top_level
+from pytest_importsandbox._sandbox import FreshImport, ImportSandbox
+from pytest_importsandbox._temp_package import TempPackageFactory
+
+MARKER = "isolated_imports"
+_sandbox_key = pytest.StashKey[ImportSandbox]()
+_preserve_key = pytest.StashKey[tuple[str, ...]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("importsandbox", "isolation of imports")
+    group.addoption(
+        "--isolated-imports",
+        action="store_true",
+        help="isolate the imports of every test, as if it bore the marker isolated_imports",
+    )
+    parser.addini(
+        "isolated_imports",
+        "which tests have their imports isolated: 'marked' (default) for those with the marker or the "
+        "fixtures, 'test' for every test",
+        default="marked",
+    )
+    parser.addini(
+        "isolated_imports_preserve",
+        "names of further modules and packages that must run only once in a process",
+        type="linelist",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "isolated_imports(enabled=True, /, *, preserve=(), blocked=()): put the import state back after "
+        "the test; False opts out of --isolated-imports; 'preserve' names modules that must run "
+        "only once in a process, 'blocked' modules that cannot be imported.",
+    )
+    _everything_is_isolated(config)
+    config.stash[_preserve_key] = _preserved_by_settings(config)
+    if _sandbox.install():
+        config.add_cleanup(_sandbox.uninstall)
+
+
+def _everything_is_isolated(config: pytest.Config) -> bool:
+    """Whether tests are isolated without a marker."""
+    value = config.getini("isolated_imports")
+    if value not in ("marked", "test"):
+        raise pytest.UsageError(f"isolated_imports must be 'marked' or 'test', not {value!r}")
+    return bool(value == "test" or config.getoption("--isolated-imports"))
+
+
+def _preserved_by_settings(config: pytest.Config) -> tuple[str, ...]:
+    """The names in the setting."""
+    lines = config.getini("isolated_imports_preserve")
+    try:
+        return as_names((name for line in lines for name in line.split()), "isolated_imports_preserve")
+    except ValueError as exc:
+        raise pytest.UsageError(str(exc)) from None
+
+
+def pytest_plugin_registered(plugin: object) -> None:
+    """Learn which packages belong to plugins; conftest files are the tests' own."""
+    if not _is_conftest(plugin):
+        module = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__module__
+        _sandbox.store.plugin_packages.add(top_level(module))
+
+
+def _is_conftest(plugin: object) -> bool:
+    return Path(getattr(plugin, "__file__", None) or "").name == "conftest.py"
+
+
+@pytest.hookimpl(trylast=True)  # Other plugins have added their markers.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    everything = _everything_is_isolated(config)
+    for item in items:
+        for marker in item.iter_markers(MARKER):
+            _check_marker(item, marker)
+        names: list[str] | None = getattr(item, "fixturenames", None)
+        if names is None:
+            if _is_isolated(item, everything):
+                _isolate_custom_items(config)
+        elif "import_sandbox" in names or _is_isolated(item, everything):
+            item.fixturenames = _with_sandbox(item, names)  # type: ignore[attr-defined]
+
+
+def _is_isolated(item: pytest.Item, everything: bool) -> bool:
+    marker = item.get_closest_marker(MARKER)
+    if marker is None:
+        return everything
+    return bool(marker.args[0]) if marker.args else True
+
+
+def _check_marker(item: pytest.Item, marker: pytest.Mark) -> None:
+    """Refuse arguments that the marker does not take."""
+    problem = None
+    if len(marker.args) > 1:
+        problem = f"takes one positional argument, enabled, not {marker.args!r}"
+    elif marker.args and not isinstance(marker.args[0], bool):
+        problem = f"takes True or False, not {marker.args[0]!r}; names go to preserve= or blocked="
+    elif unknown := sorted(marker.kwargs.keys() - {"preserve", "blocked"}):
+        problem = f"takes preserve= and blocked=, not {unknown[0]}={marker.kwargs[unknown[0]]!r}"
+    else:
+        try:
+            for argument in marker.kwargs:
+                as_names(marker.kwargs[argument], argument)
+        except (TypeError, ValueError) as exc:
+            problem = f"has a bad argument: {exc}"
+    if problem is not None:
+        raise pytest.UsageError(f"{item.nodeid}: the marker isolated_imports {problem}")
+
+
+def _with_sandbox(item: pytest.Item, names: list[str]) -> list[str]:
+    """The fixtures of a test with the sandbox before the first function-scoped one."""
+    definitions = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
+    others = [name for name in names if name != "import_sandbox"]
+    wider = [name in definitions and definitions[name][-1].scope != "function" for name in others]
+    position = [*wider, False].index(False)
+    return [*others[:position], "import_sandbox", *others[position:]]
+
+
+@contextmanager
+def _opened_for(item: pytest.Item) -> Iterator[ImportSandbox]:
+    """The sandbox of a test, as its markers and the settings want it."""
+    arguments = [marker.kwargs for marker in item.iter_markers(MARKER)]
+    preserve = [name for each in arguments for name in as_names(each.get("preserve", ()), "preserve")]
+    blocked = [name for each in arguments for name in as_names(each.get("blocked", ()), "blocked")]
+    config = item.config
+    _suspend_for_wider_fixtures(config)
+    sandbox = ImportSandbox(preserve=(*config.stash[_preserve_key], *preserve))
+    _sandbox.protect(sandbox, _modules_of_the_tests(item))
+    with sandbox:
+        sandbox.block(*blocked)
+        config.stash[_sandbox_key] = sandbox
+        try:
+            yield sandbox
+        finally:
+            del config.stash[_sandbox_key]
+
+
+def _modules_of_the_tests(item: pytest.Item) -> Iterator[ModuleType]:
+    """The running test module and the conftest files."""
+    plugins = item.config.pluginmanager.get_plugins()
+    for module in (getattr(item, "module", None), *filter(_is_conftest, plugins)):
+        if isinstance(module, ModuleType):
+            yield module
+
+
+def _suspend_for_wider_fixtures(config: pytest.Config) -> None:
+    """From the first isolated test on, take part in the setup of fixtures."""
+    if not config.pluginmanager.has_plugin(_WiderFixtures.__name__):
+        config.pluginmanager.register(_WiderFixtures(), _WiderFixtures.__name__)
+
+
+class _WiderFixtures:
+    """Sets up fixtures that outlive the test outside its sandbox."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)  # Around the plugins that run async fixtures.
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, object, object]:
+        stash = request.config.stash
+        if fixturedef.scope == "function" or _sandbox_key not in stash:
+            return (yield)
+        sandbox = stash[_sandbox_key]
+        # What it requests in turn is outside already.
+        del stash[_sandbox_key]
+        try:
+            with _sandbox.suspended(sandbox):
+                return (yield)
+        finally:
+            stash[_sandbox_key] = sandbox
+
+
+def _isolate_custom_items(config: pytest.Config) -> None:
+    """Isolate items of other plugins, which have no fixtures."""
+    if not config.pluginmanager.has_plugin(_CustomItems.__name__):
+        config.pluginmanager.register(_CustomItems(), _CustomItems.__name__)
+
+
+class _CustomItems:
+    """Opens the sandbox round items that have no fixtures."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        if hasattr(item, "fixturenames") or not _is_isolated(item, _everything_is_isolated(item.config)):
+            return (yield)
+        with _opened_for(item):
+            return (yield)
+
+
+@pytest.fixture
+def import_sandbox(request: pytest.FixtureRequest) -> Iterator[ImportSandbox]:
+    """Put the import state back after the test, and evict, block and import modules meanwhile."""
+    with _opened_for(request.node) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def fresh_import(import_sandbox: ImportSandbox) -> FreshImport:
+    """Import a module as if for the first time, and put everything back after the test."""
+    return import_sandbox.fresh_import
+
+
+@pytest.fixture
+def temp_package(import_sandbox: ImportSandbox) -> TempPackageFactory:
+    """Write packages that can be imported until the test ends."""
+    return import_sandbox.temp_package

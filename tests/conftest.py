@@ -1,0 +1,3 @@
+"""What the tests of the project share."""
+
+pytest_plugins = ["pytester"]
