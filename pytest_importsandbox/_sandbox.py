@@ -246,7 +246,7 @@ def _look_at_new_modules() -> None:
     """Look once at each module that was imported since this was done last."""
     names: Iterable[Any] = watcher.asked
     watcher.asked = set()
-    if not watcher.spans and (not sys.meta_path or sys.meta_path[0] is not watcher):
+    if not watcher.spans and not _is_first():
         # Imports may have gone past it.
         put_first(watcher)
         names = sys.modules.copy()
@@ -269,19 +269,31 @@ def _import_lock() -> Iterator[None]:
 
 def _close(span: Span, temporary: Iterable[str] = ()) -> None:
     """Put back the snapshot of a span; spans that were opened later end with it."""
-    lost: list[Any] = []
-    with _import_lock():
+    _imp.acquire_lock()
+    try:
         try:
-            _settle(span, temporary)
+            if span.imported or _went_past(span):
+                _settle(span, temporary)
         finally:
             del watcher.spans[watcher.spans.index(span) :]
-            # Freed when the lock is released: a finalizer can run any code.
-            lost = span.state.restore()
+            span.state.restore()
+    finally:
+        _imp.release_lock()
+        span.state.free()
     if not watcher.spans:
         store.forget_notes()
         if not watcher.installed and not store.modules:
             remove_finder(watcher)
-    del lost
+
+
+def _went_past(span: Span) -> bool:
+    """Whether imports may have gone past the watcher, or modules have been put in place by hand."""
+    return not _is_first() or len(sys.modules) != len(span.state.modules.saved)
+
+
+def _is_first() -> bool:
+    """Whether the watcher is asked before any other finder."""
+    return bool(sys.meta_path) and sys.meta_path[0] is watcher
 
 
 def _settle(span: Span, temporary: Iterable[str]) -> None:
@@ -289,7 +301,7 @@ def _settle(span: Span, temporary: Iterable[str]) -> None:
     state = span.state
     state.adopt(imports_in_progress() | span.imported_by_earlier_threads)
     added = state.modules.added()
-    if not sys.meta_path or sys.meta_path[0] is not watcher:
+    if not _is_first():
         state.bindings.note_everywhere()
     if added:
         state.bindings.note_unseen(added)
@@ -326,6 +338,7 @@ def suspended(sandbox: ImportSandbox) -> Iterator[None]:
         inside.note_again(before)
         del watcher.spans[-len(spans) :]
         before.restore()
+    before.free()
     try:
         yield
     finally:
@@ -338,6 +351,7 @@ def suspended(sandbox: ImportSandbox) -> Iterator[None]:
             span.state = after
             watcher.spans.extend(spans)
             inside.restore()
+        inside.free()
 
 
 def _evict(roots: tuple[str, ...], protected: tuple[ModuleType, ...]) -> None:

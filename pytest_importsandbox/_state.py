@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from importlib._bootstrap_external import _NamespacePath  # type: ignore[attr-defined]
 from itertools import compress, repeat
@@ -80,7 +81,7 @@ def spec_of(module: object) -> dict[str, Any]:
     return namespace((namespace(module) or {}).get("__spec__")) or {}
 
 
-def put_back(table: dict[str, Any], saved: Mapping[str, Any]) -> list[Any]:
+def put_back(table: dict[str, Any], saved: dict[str, Any]) -> list[Any]:
     """Give a dict the contents and the order of the saved one, and return the values it lost.
 
     A name that belongs is never absent, not even for a moment: other threads look it up meanwhile.
@@ -121,6 +122,8 @@ class ModulesRow:
     def __init__(self) -> None:
         self.table = sys.modules
         self.saved = sys.modules.copy()
+        self.lost: list[Any] = []
+        """Modules that left at the restore, kept until it is over: a finalizer can run any code."""
 
     def current(self) -> dict[str, Any]:
         """All modules that can be found now, those of a dict that the test bound included."""
@@ -137,10 +140,9 @@ class ModulesRow:
         known = map(saved.get, tail, repeat(MISSING))
         return dict(compress(zip(tail, found, strict=True), map(is_not, found, known)))
 
-    def restore(self) -> list[Any]:
-        """Put the modules back, and return those that left, so that the caller frees them."""
+    def restore(self) -> None:
         try:
-            return put_back(self.table, self.saved)
+            self.lost += put_back(self.table, self.saved)
         finally:
             if sys.modules is not self.table:
                 sys.modules = self.table
@@ -215,7 +217,7 @@ class ImporterCacheRow:
         self.saved = self.table.copy()
 
     def restore(self) -> None:
-        if not self.table.keys() <= self.saved.keys():
+        if list(self.table) != list(self.saved):
             for entry in list(self.table):
                 if entry not in self.saved:
                     self.table.pop(entry, None)
@@ -405,15 +407,13 @@ class ImportState:
             path_hooks=self.path_hooks.changes(),
         )
 
-    def restore(self) -> list[Any]:
-        """Put everything back, whatever part of it fails, and return the modules that left.
+    def restore(self) -> None:
+        """Put everything back, whatever part of it fails.
 
         An interrupt (Ctrl-C, a time limit) that strikes here is raised when all is back in place.
         """
-        lost: list[Any] = []
-        interrupt: BaseException | None = None
-        steps: tuple[Callable[[], object], ...] = (
-            lambda: lost.extend(self.modules.restore()),
+        steps = (
+            self.modules.restore,
             self.bindings.restore,
             self.reloads.restore,
             self.path.restore,
@@ -422,19 +422,33 @@ class ImportState:
             self.importer_cache.restore,
             self.namespace_paths.restore,
         )
-        for step in steps:
-            for _ in range(2):
-                try:
-                    step()
-                except Exception:
-                    pass
-                except BaseException as exc:
-                    interrupt = exc
-                    continue
-                break
-        if interrupt is not None:
-            raise interrupt
-        return lost
+        try:
+            for step in steps:
+                step()
+        except BaseException as exc:
+            _run_each(steps)
+            if not isinstance(exc, Exception):
+                raise
+
+    def free(self) -> None:
+        """Let go of the modules that left."""
+        self.modules.lost.clear()
+
+
+def _run_each(steps: Iterable[Callable[[], object]]) -> None:
+    """Run all steps, whichever fail; an interrupt is raised when all have been run."""
+    interrupt = None
+    for step in steps:
+        try:
+            step()
+        except Exception:
+            continue
+        except BaseException as exc:
+            interrupt = exc
+            with suppress(Exception):
+                step()
+    if interrupt is not None:
+        raise interrupt
 
 
 def remove_modules(names: Iterable[str]) -> None:

@@ -34,11 +34,18 @@ class Span:
     evicted: set[str] = field(default_factory=set)
     extensions: dict[str, Any] = field(default_factory=dict)
     """Extension modules of evicted packages: the next import hands them back."""
-    earlier_threads: frozenset[threading.Thread] = field(
-        default_factory=lambda: frozenset(threading.enumerate()) - {threading.current_thread()}
-    )
+    thread: threading.Thread = field(default_factory=threading.current_thread)
+    """The thread that opened the sandbox."""
+    threads: list[threading.Thread] = field(default_factory=threading.enumerate)
+    """All threads that ran when it opened."""
+    imported: bool = False
+    """Whether anything was imported since the sandbox opened."""
     imported_by_earlier_threads: set[str] = field(default_factory=set)
     """What threads import that ran before the sandbox opened: it belongs to the outer state."""
+
+    def is_outside(self, thread: threading.Thread) -> bool:
+        """Whether a thread ran before the sandbox opened, beside the one that opened it."""
+        return thread is not self.thread and thread in self.threads
 
 
 class Watcher:
@@ -86,7 +93,8 @@ class Watcher:
             span.state.bindings.note(name)
             if target is not None:
                 span.state.reloads.note(name, target)
-            if thread in span.earlier_threads:
+            span.imported = True
+            if span.is_outside(thread):
                 span.imported_by_earlier_threads.add(name)
         self._note_importer(name)
 
@@ -155,7 +163,7 @@ class _HandingBack(Loader):
         }
         put_modules(absent)
         for span in self.watcher.spans:
-            if threading.current_thread() in span.earlier_threads:
+            if span.is_outside(threading.current_thread()):
                 span.imported_by_earlier_threads.update(absent)
         self.watcher.store.bind(absent, self.watcher.note_binding)
 
