@@ -66,7 +66,8 @@ class ImportSandbox:
         self._preserve = as_names(preserve, "preserve")
         self._protected: tuple[ModuleType, ...] = ()
         self._span: Span | None = None
-        self.temp_package = TempPackageFactory()
+        self.temp_package = TempPackageFactory(self._opened)
+        """Writes packages that can be imported until the sandbox ends: :class:`TempPackageFactory`."""
 
     def __enter__(self) -> ImportSandbox:
         """Take the snapshot.
@@ -74,7 +75,7 @@ class ImportSandbox:
         :raises RuntimeError: If the sandbox is open already.
         """
         __tracebackhide__ = True
-        if self._span is not None:
+        if self._span in watcher.spans:
             raise RuntimeError("this sandbox is open already; make another one to nest")
         self._span = _open(self._preserve)
         return self
@@ -89,7 +90,7 @@ class ImportSandbox:
         __tracebackhide__ = True
         span, self._span = self._span, None
         try:
-            if span is not None and span in watcher.spans:
+            if span in watcher.spans:
                 _close(span)
         finally:
             self.temp_package.remove_all()
@@ -193,7 +194,7 @@ class ImportSandbox:
     def _opened(self) -> Span:
         """The span of this sandbox."""
         __tracebackhide__ = True
-        if self._span is None or self._span not in watcher.spans:
+        if self._span not in watcher.spans:
             raise RuntimeError("this sandbox is not open; enter it first: with ImportSandbox() as ...")
         return self._span
 
@@ -288,12 +289,18 @@ def _close(span: Span, temporary: Iterable[str] = ()) -> None:
 
 def _went_past(span: Span) -> bool:
     """Whether imports may have gone past the watcher, or modules have been put in place by hand."""
-    return not _is_first() or len(sys.modules) != len(span.state.modules.saved)
+    modules = span.state.modules
+    return (
+        not _is_first()
+        or getattr(sys, "modules", None) is not modules.table
+        or len(modules.table) != len(modules.saved)
+    )
 
 
 def _is_first() -> bool:
     """Whether the watcher is asked before any other finder."""
-    return bool(sys.meta_path) and sys.meta_path[0] is watcher
+    finders: list[Any] = getattr(sys, "meta_path", [])
+    return bool(finders) and finders[0] is watcher
 
 
 def _settle(span: Span, temporary: Iterable[str]) -> None:
@@ -364,8 +371,12 @@ def _evict(roots: tuple[str, ...], protected: tuple[ModuleType, ...]) -> None:
         modules = {}
         for root in roots:
             for name in tree(list(sys.modules), root):
-                module = sys.modules[name]
-                if stays_in_place(module) or any(module is each for each in protected):
+                module: Any = sys.modules[name]
+                if (
+                    stays_in_place(module)
+                    or any(module is each for each in protected)
+                    or (module is None and watcher.is_blocked(name))
+                ):
                     continue
                 modules[name] = module
                 if is_extension(module) and name not in roots:

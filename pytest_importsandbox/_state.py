@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from functools import partial
 from importlib._bootstrap_external import _NamespacePath  # type: ignore[attr-defined]
 from itertools import compress, repeat
 from operator import is_, is_not
@@ -96,7 +97,7 @@ def put_back(table: dict[str, Any], saved: dict[str, Any]) -> list[Any]:
             extra -= 1
             if not extra:
                 break
-    # What is left are the saved names, so that `==` finds the same objects and calls no code.
+    # What is left are the saved names, so that `==` compares strings alone.
     order, wanted = list(table), list(saved)
     if order != wanted and _gil_enabled():
         moved = wanted[_first_difference(order, wanted) :]
@@ -105,9 +106,9 @@ def put_back(table: dict[str, Any], saved: dict[str, Any]) -> list[Any]:
     return lost
 
 
-def _first_difference(order: list[str], wanted: list[str]) -> int:
-    """Where two lists of names begin to differ."""
-    agree = list(map(is_, order, wanted))
+def _first_difference(one: list[Any], other: list[Any]) -> int:
+    """Where two lists begin to hold different objects."""
+    agree = list(map(is_, one, other))
     return agree.index(False) if False in agree else len(agree)
 
 
@@ -127,15 +128,14 @@ class ModulesRow:
 
     def current(self) -> dict[str, Any]:
         """All modules that can be found now, those of a dict that the test bound included."""
-        return self.table if sys.modules is self.table else {**self.table, **sys.modules}
+        bound = getattr(sys, "modules", self.table)
+        return self.table if bound is self.table else {**self.table, **bound}
 
     def added(self) -> dict[str, Any]:
-        """What was imported since: names that are new, or that left and came back as other objects."""
+        """What was imported since: names that are new, or that stand for other objects now."""
         current, saved = self.current(), self.saved
-        order, wanted = list(current), list(saved)
-        if order == wanted:
-            return {}
-        tail = order[_first_difference(order, wanted) :]
+        values = list(current.values())
+        tail = list(current)[_first_difference(values, list(saved.values())) :]
         found = list(map(current.get, tail))
         known = map(saved.get, tail, repeat(MISSING))
         return dict(compress(zip(tail, found, strict=True), map(is_not, found, known)))
@@ -144,7 +144,7 @@ class ModulesRow:
         try:
             self.lost += put_back(self.table, self.saved)
         finally:
-            if sys.modules is not self.table:
+            if getattr(sys, "modules", None) is not self.table:
                 sys.modules = self.table
 
 
@@ -158,7 +158,7 @@ class ListRow:
 
     def changes(self, ignored: object = MISSING) -> tuple[str, ...]:
         """The entries that came and went; objects are named by their type, never printed."""
-        current = [entry for entry in getattr(sys, self.attribute) if entry is not ignored]
+        current = [entry for entry in getattr(sys, self.attribute, ()) if entry is not ignored]
         saved = [entry for entry in self.saved if entry is not ignored]
         came = [entry for entry in current if not _contains(saved, entry)]
         went = [entry for entry in saved if not _contains(current, entry)]
@@ -221,7 +221,7 @@ class ImporterCacheRow:
             for entry in list(self.table):
                 if entry not in self.saved:
                     self.table.pop(entry, None)
-        if sys.path_importer_cache is not self.table:
+        if getattr(sys, "path_importer_cache", None) is not self.table:
             sys.path_importer_cache = self.table
 
 
@@ -232,6 +232,12 @@ class _Binding:
     attributes: dict[str, Any]
     child: str
     value: Any
+
+    def restore(self) -> None:
+        if self.value is MISSING:
+            self.attributes.pop(self.child, None)
+        else:
+            self.attributes[self.child] = self.value
 
 
 class BindingsRow:
@@ -281,15 +287,7 @@ class BindingsRow:
             self.noted.setdefault(name, _Binding(binding.attributes, binding.child, value))
 
     def restore(self) -> None:
-        for name, binding in self.noted.items():
-            current = binding.attributes.get(binding.child, MISSING)
-            # Whoever set the attribute by hand may have put the module back by now.
-            if current is binding.value or current is self.modules.get(name, MISSING):
-                continue
-            if binding.value is MISSING:
-                binding.attributes.pop(binding.child, None)
-            else:
-                binding.attributes[binding.child] = binding.value
+        _run_each([binding.restore for binding in self.noted.values()])
 
 
 class ReloadsRow:
@@ -310,8 +308,7 @@ class ReloadsRow:
             self.noted.setdefault(name, (attributes, attributes.copy()))
 
     def restore(self) -> None:
-        for attributes, saved in self.noted.values():
-            put_back(attributes, saved)
+        _run_each([partial(put_back, *noted) for noted in self.noted.values()])
 
 
 class NamespacePathsRow:
@@ -341,7 +338,7 @@ class NamespacePathsRow:
     def restore(self) -> None:
         for attributes, saved, locations in self.saved:
             attributes.update(saved)
-            attributes["_path"][:] = locations
+            saved["_path"][:] = locations
 
 
 class ImportState:

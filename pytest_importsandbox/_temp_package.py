@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import cache_from_source
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import final
@@ -106,7 +106,8 @@ class TempPackage:
 class TempPackageFactory:
     """Writes packages into temporary directories; the type of the fixture ``temp_package``."""
 
-    def __init__(self) -> None:
+    def __init__(self, check_open: Callable[[], object]) -> None:
+        self._check_open = check_open
         self._directories: list[Path] = []
 
     def __call__(
@@ -134,8 +135,10 @@ class TempPackageFactory:
             If the name is no absolute module name, or a path is absolute or empty, leaves the
             package, or stands for both a file and a directory. Nothing has been written then.
         :raises TypeError: If the name, a path or a content has the wrong type.
+        :raises RuntimeError: If the sandbox is not open.
         """
         __tracebackhide__ = True
+        self._check_open()
         if not isinstance(name, str):
             raise TypeError(f"the name of a package must be a str, not {type(name).__name__}: {name!r}")
         as_names(name, "name")
