@@ -13,6 +13,7 @@ from typing import Any, Protocol, final
 from pytest_importsandbox._names import PROTECTED, as_names, in_tree, resolve, top_level, tree
 from pytest_importsandbox._preserved import Store, is_extension, stays_in_place
 from pytest_importsandbox._state import (
+    BindingsRow,
     ImportChanges,
     ImportState,
     NamespacePathsRow,
@@ -255,6 +256,7 @@ def _look_at_new_modules() -> None:
         modules = sys.modules.copy()
         known = [name for name in names if type(name) is str]
         store.look_at(known, modules)
+        BindingsRow.look_at(known, modules)
         NamespacePathsRow.look_at(known, modules)
 
 
@@ -272,12 +274,13 @@ def _close(span: Span, temporary: Iterable[str] = ()) -> None:
     """Put back the snapshot of a span; spans that were opened later end with it."""
     _imp.acquire_lock()
     try:
+        changed = span.state.modules.changed()
         try:
-            if span.imported or _went_past(span):
+            if changed or span.imported or not _is_first():
                 _settle(span, temporary)
         finally:
             del watcher.spans[watcher.spans.index(span) :]
-            span.state.restore()
+            span.state.restore(modules_changed=changed)
     finally:
         _imp.release_lock()
         span.state.free()
@@ -285,16 +288,6 @@ def _close(span: Span, temporary: Iterable[str] = ()) -> None:
         store.forget_notes()
         if not watcher.installed and not store.modules:
             remove_finder(watcher)
-
-
-def _went_past(span: Span) -> bool:
-    """Whether imports may have gone past the watcher, or modules have been put in place by hand."""
-    modules = span.state.modules
-    return (
-        not _is_first()
-        or getattr(sys, "modules", None) is not modules.table
-        or len(modules.table) != len(modules.saved)
-    )
 
 
 def _is_first() -> bool:

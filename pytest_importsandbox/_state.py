@@ -131,6 +131,19 @@ class ModulesRow:
         bound = getattr(sys, "modules", self.table)
         return self.table if bound is self.table else {**self.table, **bound}
 
+    def changed(self) -> bool:
+        """Whether anything differs from the snapshot, the order included."""
+        table, saved = self.table, self.saved
+        try:
+            return (
+                getattr(sys, "modules", None) is not table
+                or list(table) != list(saved)
+                or not all(map(is_, table.values(), saved.values()))
+            )
+        except Exception:
+            # A key that is no str can raise, and without the GIL another thread may import meanwhile.
+            return True
+
     def added(self) -> dict[str, Any]:
         """What was imported since: names that are new, or that stand for other objects now."""
         current, saved = self.current(), self.saved
@@ -243,6 +256,19 @@ class _Binding:
 class BindingsRow:
     """The attributes on parent packages that stay, as noted before the import system set them."""
 
+    _shadowing: ClassVar[dict[str, _Binding]] = {}
+    """Attributes that are not the submodule of their name: `from .run import run`."""
+
+    @classmethod
+    def look_at(cls, names: Iterable[str], modules: Mapping[str, Any]) -> None:
+        """Remember for some modules what their packages have under their names instead of them."""
+        for name in names:
+            cls._shadowing.pop(name, None)
+            package, _, child = name.rpartition(".")
+            attributes = namespace(modules.get(package)) if name in modules else None
+            if attributes is not None and attributes.get(child, MISSING) is not modules[name]:
+                cls._shadowing[name] = _Binding(attributes, child, attributes.get(child, MISSING))
+
     def __init__(self, modules: dict[str, Any]) -> None:
         self.modules = modules
         self.noted: dict[str, _Binding] = {}
@@ -277,6 +303,9 @@ class BindingsRow:
 
     def _note_bound(self, name: str, attributes: dict[str, Any], child: str) -> None:
         before = self.modules.get(name, MISSING)
+        shadowing = self._shadowing.get(name)
+        if shadowing is not None and shadowing.attributes is attributes:
+            before = shadowing.value
         if name not in self.noted and attributes[child] is not before:
             self.noted[name] = _Binding(attributes, child, before)
 
@@ -404,13 +433,13 @@ class ImportState:
             path_hooks=self.path_hooks.changes(),
         )
 
-    def restore(self) -> None:
+    def restore(self, *, modules_changed: bool = True) -> None:
         """Put everything back, whatever part of it fails.
 
         An interrupt (Ctrl-C, a time limit) that strikes here is raised when all is back in place.
         """
         steps = (
-            self.modules.restore,
+            *((self.modules.restore,) if modules_changed else ()),
             self.bindings.restore,
             self.reloads.restore,
             self.path.restore,
