@@ -5,7 +5,7 @@ from __future__ import annotations
 import _imp
 import sys
 from builtins import __import__ as _import
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType, TracebackType
 from typing import Any, Protocol, final
@@ -65,7 +65,7 @@ class ImportSandbox:
 
     def __init__(self, preserve: str | Iterable[str] = ()) -> None:
         self._preserve = as_names(preserve, "preserve")
-        self._protected: tuple[ModuleType, ...] = ()
+        self._find_running: Callable[[], Iterable[ModuleType]] = tuple
         self._span: Span | None = None
         self.temp_package = TempPackageFactory(self._opened)
         """Writes packages that can be imported until the sandbox ends: :class:`TempPackageFactory`."""
@@ -131,7 +131,7 @@ class ImportSandbox:
 
         trial = _open(span.preserve)
         try:
-            _evict(evicted, self._protected)
+            _evict(evicted, self._find_running())
             _block(hidden)
             _import(absolute)
             module: ModuleType = sys.modules[absolute]
@@ -166,7 +166,7 @@ class ImportSandbox:
         self._opened()
         evicted = as_names(names, "names")
         self._check(*evicted)
-        _evict(evicted, self._protected)
+        _evict(evicted, self._find_running())
 
     def block(self, *names: str) -> None:
         """Make modules look as if they were not installed, until the sandbox ends.
@@ -202,7 +202,7 @@ class ImportSandbox:
     def _check(self, *names: str) -> None:
         """Refuse names of modules that the run itself stands on."""
         __tracebackhide__ = True
-        running = {id(module) for module in self._protected}
+        running = {id(module) for module in self._find_running()}
         for name in names:
             if top_level(name) in PROTECTED or id(sys.modules.get(name)) in running:
                 raise ValueError(
@@ -231,9 +231,9 @@ def uninstall() -> None:
     remove_finder(watcher)
 
 
-def protect(sandbox: ImportSandbox, modules: Iterable[ModuleType]) -> None:
-    """Let a sandbox refuse to evict some modules."""
-    sandbox._protected = tuple(modules)
+def protect(sandbox: ImportSandbox, find_running: Callable[[], Iterable[ModuleType]]) -> None:
+    """Let a sandbox refuse to evict the modules that the run stands on."""
+    sandbox._find_running = find_running
 
 
 def _open(preserve: tuple[str, ...]) -> Span:
@@ -354,7 +354,7 @@ def suspended(sandbox: ImportSandbox) -> Iterator[None]:
         inside.free()
 
 
-def _evict(roots: tuple[str, ...], protected: tuple[ModuleType, ...]) -> None:
+def _evict(roots: tuple[str, ...], running: Iterable[ModuleType]) -> None:
     """Take modules with their submodules out of the import state, noting what they were."""
     span = watcher.spans[-1]
     for name in imports_in_progress(lambda name: in_tree(name, roots)):
@@ -362,12 +362,13 @@ def _evict(roots: tuple[str, ...], protected: tuple[ModuleType, ...]) -> None:
     with _import_lock():
         span.evicted.update(roots)
         modules = {}
+        staying = {id(module) for module in running}
         for root in roots:
             for name in tree(list(sys.modules), root):
                 module: Any = sys.modules[name]
                 if (
                     stays_in_place(module)
-                    or any(module is each for each in protected)
+                    or id(module) in staying
                     or (module is None and watcher.is_blocked(name))
                 ):
                     continue

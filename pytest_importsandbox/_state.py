@@ -286,7 +286,8 @@ class BindingsRow:
         """Note what imports that went past the watcher bound, from the snapshot alone."""
         for name, module in added.items():
             package, _, child = name.rpartition(".") if type(name) is str else ("", "", "")
-            attributes = namespace(self.modules.get(package)) if package else None
+            # Most of what is added lies in packages that are new as well.
+            attributes = namespace(self.modules[package]) if package in self.modules else None
             if attributes is not None and attributes.get(child, MISSING) is module:
                 self._note_bound(name, attributes, child)
 

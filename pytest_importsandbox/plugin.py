@@ -84,6 +84,7 @@ def _is_conftest(plugin: object) -> bool:
 @pytest.hookimpl(trylast=True)  # Other plugins have added their markers.
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     everything = _everything_is_isolated(config)
+    runs_in_threads = config.pluginmanager.has_plugin("run-parallel")
     for item in items:
         for marker in item.iter_markers(MARKER):
             _check_marker(item, marker)
@@ -93,6 +94,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 _isolate_custom_items(config)
         elif "import_sandbox" in names or _is_isolated(item, everything):
             item.fixturenames = _with_sandbox(item, names)  # type: ignore[attr-defined]
+            if runs_in_threads:
+                item.add_marker(pytest.mark.thread_unsafe(reason="isolates imports"))
 
 
 def _is_isolated(item: pytest.Item, everything: bool) -> bool:
@@ -139,7 +142,7 @@ def _opened_for(item: pytest.Item) -> Iterator[ImportSandbox]:
     config = item.config
     _suspend_for_wider_fixtures(config)
     sandbox = ImportSandbox(preserve=(*config.stash[_preserve_key], *preserve))
-    _sandbox.protect(sandbox, _modules_of_the_tests(item))
+    _sandbox.protect(sandbox, lambda: _modules_of_the_tests(item))
     with sandbox:
         sandbox.block(*blocked)
         config.stash[_sandbox_key] = sandbox
