@@ -344,31 +344,32 @@ class ReloadsRow:
 class NamespacePathsRow:
     """The search paths of namespace packages, which import extends and recomputes."""
 
-    _known: ClassVar[dict[str, Any]] = {}
+    _known: ClassVar[dict[str, dict[str, Any]]] = {}
 
     @classmethod
     def look_at(cls, names: Iterable[str], modules: Mapping[str, Any]) -> None:
         """Remember which of some modules are namespace packages."""
         for name in names:
-            path = (namespace(modules.get(name)) or {}).get("__path__")
-            if type(path) is _NamespacePath:
-                cls._known[name] = path
+            attributes = namespace(modules.get(name)) or {}
+            if type(attributes.get("__path__")) is _NamespacePath:
+                cls._known[name] = attributes
             else:
                 cls._known.pop(name, None)
 
     def __init__(self) -> None:
         self.saved = []
-        for name, path in list(self._known.items()):
-            if name in sys.modules:
-                attributes = path.__dict__
-                self.saved.append((attributes, attributes.copy(), attributes["_path"].copy()))
+        for name, attributes in list(self._known.items()):
+            path: Any = attributes.get("__path__")
+            if name in sys.modules and type(path) is _NamespacePath:
+                self.saved.append((attributes, path, path.__dict__.copy(), path._path.copy()))
             else:
                 self._known.pop(name, None)
 
     def restore(self) -> None:
-        for attributes, saved, locations in self.saved:
-            attributes.update(saved)
-            saved["_path"][:] = locations
+        for attributes, path, saved, locations in self.saved:
+            attributes["__path__"] = path
+            path.__dict__.update(saved)
+            path._path[:] = locations
 
 
 class ImportState:
