@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, KeysView, Mapping
 from importlib.machinery import EXTENSION_SUFFIXES
 from itertools import compress
 from operator import is_not
@@ -101,9 +101,14 @@ class Store:
         """Note that a module is loaded while another one is loading."""
         self._brought_along.setdefault(importer, []).append(name)
 
+    def unknown(self, modules: dict[str, Any]) -> dict[str, Any]:
+        """Those of some modules that are not kept here already."""
+        kept = map(self.modules.get, modules)
+        return dict(compress(modules.items(), map(is_not, kept, modules.values())))
+
     def keep(
         self,
-        added: dict[str, Any],
+        added: Mapping[str, Any],
         originals: Mapping[str, Any],
         named: Iterable[str],
         temporary: Iterable[str],
@@ -111,13 +116,12 @@ class Store:
         """Keep those of the added modules that must run only once.
 
         `originals` are the modules of the snapshot. A module that has an original there or here, or
-        whose package has, is a fresh copy and temporary. `temporary` names packages of which nothing but
-        compiled code is kept.
+        whose package has, is a fresh copy and temporary. `temporary` names packages of which nothing
+        but compiled code is kept.
         """
-        unknown = compress(added.items(), map(is_not, map(self.modules.get, added), added.values()))
         new = {
             name: module
-            for name, module in unknown
+            for name, module in added.items()
             if type(name) is str
             and namespace(module) is not None
             and not any(self._is_copy(each, added, originals) for each in (name, *parents(name)))
@@ -207,9 +211,9 @@ class Store:
                 pending.append(another)
         return {each: module for each, module in self.modules.items() if each in found}
 
-    def bind(self, names: Iterable[str], note: Callable[[str], None]) -> None:
+    def bind(self, names: KeysView[str], note: Callable[[str], None]) -> None:
         """Set the attributes on parent packages that are not preserved themselves."""
-        for name in self._bound.keys() & names:
+        for name in names & self._bound.keys():
             note(name)
             bind(name, self._bound[name])
 

@@ -300,7 +300,7 @@ def _settle(span: Span, temporary: Iterable[str]) -> None:
     """Take care of what outlives a span."""
     state = span.state
     state.adopt(imports_in_progress() | span.imported_by_earlier_threads)
-    added = state.modules.added()
+    added = store.unknown(state.modules.added())
     if not _is_first():
         state.bindings.note_everywhere()
     if added:

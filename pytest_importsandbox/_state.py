@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
 from importlib._bootstrap_external import _NamespacePath  # type: ignore[attr-defined]
-from itertools import compress, repeat
+from itertools import compress, filterfalse, repeat
 from operator import is_, is_not
 from types import ModuleType
 from typing import Any, ClassVar, Final
@@ -89,18 +89,11 @@ def put_back(table: dict[str, Any], saved: dict[str, Any]) -> list[Any]:
     So it is `update()` and then the deletion of what is new, never `clear()`.
     """
     table.update(saved)
-    lost = []
-    extra = len(table) - len(saved)
-    for name in reversed(list(table)) if extra > 0 else ():
-        if name not in saved:
-            lost.append(table.pop(name, None))
-            extra -= 1
-            if not extra:
-                break
-    # What is left are the saved names, so that `==` compares strings alone.
     order, wanted = list(table), list(saved)
-    if order != wanted and _gil_enabled():
-        moved = wanted[_first_difference(order, wanted) :]
+    first = _first_difference(order, wanted)
+    lost = list(map(table.pop, filterfalse(saved.__contains__, order[first:]), repeat(None)))
+    moved = wanted[first:]
+    if moved and _gil_enabled():
         # One call into C, during which no other thread runs.
         deque(map(table.__setitem__, moved, map(table.pop, moved)), maxlen=0)
     return lost

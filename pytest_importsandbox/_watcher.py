@@ -16,6 +16,7 @@ from importlib._bootstrap import (  # type: ignore[attr-defined]
 )
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
+from itertools import filterfalse
 from types import ModuleType
 from typing import Any
 
@@ -158,14 +159,13 @@ class _HandingBack(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         name = module.__name__
-        absent = {
-            each: found for each, found in self.modules.items() if each == name or each not in sys.modules
-        }
+        missing = [name, *filterfalse(sys.modules.__contains__, self.modules)]
+        absent = {each: self.modules[each] for each in missing}
         put_modules(absent)
         for span in self.watcher.spans:
             if span.is_outside(threading.current_thread()):
                 span.imported_by_earlier_threads.update(absent)
-        self.watcher.store.bind(absent, self.watcher.note_binding)
+        self.watcher.store.bind(absent.keys(), self.watcher.note_binding)
 
 
 def _is_being_imported(name: str) -> bool:

@@ -144,7 +144,8 @@ def _opened_for(item: pytest.Item) -> Iterator[ImportSandbox]:
     sandbox = ImportSandbox(preserve=(*config.stash[_preserve_key], *preserve))
     _sandbox.protect(sandbox, lambda: _modules_of_the_tests(item))
     with sandbox:
-        sandbox.block(*blocked)
+        if blocked:
+            sandbox.block(*blocked)
         config.stash[_sandbox_key] = sandbox
         try:
             yield sandbox
