@@ -213,7 +213,7 @@ class ImportSandbox:
 
 def _names_one_of(exc: BaseException, blocked: Iterable[str]) -> bool:
     """Whether an import failed because of a blocked module."""
-    return isinstance(exc, ImportError) and in_tree(exc.name or "", blocked)
+    return isinstance(exc, ImportError) and type(exc.name) is str and in_tree(exc.name, blocked)
 
 
 def install() -> bool:

@@ -19,7 +19,7 @@ from functools import partial
 from importlib._bootstrap_external import _NamespacePath  # type: ignore[attr-defined]
 from itertools import compress, filterfalse, repeat
 from operator import is_, is_not
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, ClassVar, Final
 
 from pytest_importsandbox._names import parents
@@ -69,7 +69,7 @@ def namespace(module: object) -> dict[str, Any] | None:
         attributes = object.__getattribute__(module, "__dict__")
     except Exception:
         return None
-    return attributes if isinstance(attributes, dict) else None
+    return attributes if issubclass(type(attributes), dict) else None
 
 
 def is_module(value: object) -> bool:
@@ -182,8 +182,7 @@ class ListRow:
         self.saved = front + kept + back
 
     def restore(self) -> None:
-        if not _same(self.table, self.saved):
-            self.table[:] = self.saved
+        self.table[:] = self.saved
         if getattr(sys, self.attribute, None) is not self.table:
             setattr(sys, self.attribute, self.table)
 
@@ -207,11 +206,9 @@ def _shown(entry: object) -> str:
     """A text for a foreign object that calls none of its code."""
     if type(entry) is str:
         return entry
+    if issubclass(type(entry), FunctionType):
+        return str(object.__getattribute__(entry, "__qualname__"))
     shown = entry if issubclass(type(entry), type) else type(entry)
-    name = namespace(entry) if shown is not entry else None
-    qualified = (name or {}).get("__qualname__")
-    if type(qualified) is str:
-        return qualified
     return str(type.__getattribute__(shown, "__qualname__"))
 
 
@@ -273,7 +270,17 @@ class BindingsRow:
             return
         attributes = namespace(self.modules.get(package))
         if attributes is not None:
-            self.noted[name] = _Binding(attributes, child, attributes.get(child, MISSING))
+            value = attributes.get(child, MISSING)
+            # Whoever takes a module out of the cache may have deleted the attribute as well.
+            before = self._value_before(name, attributes) if value is MISSING else value
+            self.noted[name] = _Binding(attributes, child, before)
+
+    def _value_before(self, name: str, attributes: dict[str, Any]) -> Any:
+        """What the package had under the name of a submodule, as far as the snapshot tells."""
+        shadowing = self._shadowing.get(name)
+        if shadowing is not None and shadowing.attributes is attributes:
+            return shadowing.value
+        return self.modules.get(name, MISSING)
 
     def note_unseen(self, added: Mapping[str, Any]) -> None:
         """Note what imports that went past the watcher bound, from the snapshot alone."""
@@ -288,18 +295,16 @@ class BindingsRow:
         """The same for every package of the snapshot, also for modules that are gone again."""
         for package, module in self.modules.items():
             attributes = namespace(module)
-            if attributes is None or "__path__" not in attributes:
+            if type(package) is not str or attributes is None or "__path__" not in attributes:
                 continue
             for child, value in attributes.copy().items():
                 name = f"{package}.{child}"
-                if is_module(value) and spec_of(value).get("name") == name:
+                found = spec_of(value).get("name") if is_module(value) else None
+                if type(found) is str and found == name:
                     self._note_bound(name, attributes, child)
 
     def _note_bound(self, name: str, attributes: dict[str, Any], child: str) -> None:
-        before = self.modules.get(name, MISSING)
-        shadowing = self._shadowing.get(name)
-        if shadowing is not None and shadowing.attributes is attributes:
-            before = shadowing.value
+        before = self._value_before(name, attributes)
         if name not in self.noted and attributes[child] is not before:
             self.noted[name] = _Binding(attributes, child, before)
 
@@ -377,10 +382,15 @@ class ImportState:
         self.namespace_paths = NamespacePathsRow()
         self.bindings = BindingsRow(self.modules.saved)
         self.reloads = ReloadsRow()
-
-    @property
-    def lists(self) -> tuple[ListRow, ListRow, ListRow]:
-        return (self.path, self.meta_path, self.path_hooks)
+        self.lists = (self.path, self.meta_path, self.path_hooks)
+        self.rows = (
+            self.modules,
+            self.bindings,
+            self.reloads,
+            *self.lists,
+            self.importer_cache,
+            self.namespace_paths,
+        )
 
     def note_again(self, other: ImportState) -> None:
         """Note the bindings and namespaces that another state noted, with the values of now."""
@@ -433,21 +443,12 @@ class ImportState:
 
         An interrupt (Ctrl-C, a time limit) that strikes here is raised when all is back in place.
         """
-        steps = (
-            *((self.modules.restore,) if modules_changed else ()),
-            self.bindings.restore,
-            self.reloads.restore,
-            self.path.restore,
-            self.meta_path.restore,
-            self.path_hooks.restore,
-            self.importer_cache.restore,
-            self.namespace_paths.restore,
-        )
+        rows = self.rows if modules_changed else self.rows[1:]
         try:
-            for step in steps:
-                step()
+            for row in rows:
+                row.restore()
         except BaseException as exc:
-            _run_each(steps)
+            _run_each([row.restore for row in rows])
             if not isinstance(exc, Exception):
                 raise
 
@@ -466,7 +467,7 @@ def _run_each(steps: Iterable[Callable[[], object]]) -> None:
             continue
         except BaseException as exc:
             interrupt = exc
-            with suppress(Exception):
+            with suppress(BaseException):
                 step()
     if interrupt is not None:
         raise interrupt

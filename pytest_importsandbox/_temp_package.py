@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+
+# `invalidate_caches` needs it: what it imports is not a change that a test made.
+import importlib.metadata
 import linecache
 import os
 import shutil

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +17,7 @@ from pytest_importsandbox._temp_package import TempPackageFactory
 
 MARKER = "isolated_imports"
 _sandbox_key = pytest.StashKey[ImportSandbox]()
+_problem_key = pytest.StashKey[str]()
 _preserve_key = pytest.StashKey[tuple[str, ...]]()
 
 
@@ -81,21 +82,54 @@ def _is_conftest(plugin: object) -> bool:
     return Path(getattr(plugin, "__file__", None) or "").name == "conftest.py"
 
 
-@pytest.hookimpl(trylast=True)  # Other plugins have added their markers.
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+# Around all others, which may add markers.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, object, object]:
+    result = yield
     everything = _everything_is_isolated(config)
     runs_in_threads = config.pluginmanager.has_plugin("run-parallel")
     for item in items:
-        for marker in item.iter_markers(MARKER):
-            _check_marker(item, marker)
+        _refuse_bad_markers(item)
         names: list[str] | None = getattr(item, "fixturenames", None)
+        isolated = _is_isolated(item, everything)
         if names is None:
-            if _is_isolated(item, everything):
-                _isolate_custom_items(config)
-        elif "import_sandbox" in names or _is_isolated(item, everything):
+            if isolated:
+                _register_once(config, _CustomItems())
+        elif isolated or "import_sandbox" in names:
             item.fixturenames = _with_sandbox(item, names)  # type: ignore[attr-defined]
             if runs_in_threads:
                 item.add_marker(pytest.mark.thread_unsafe(reason="isolates imports"))
+    return result
+
+
+def _refuse_bad_markers(item: pytest.Item) -> None:
+    """End the run if a marker has arguments that it does not take."""
+    for marker in item.iter_markers(MARKER):
+        problem = _problem_with(marker)
+        if problem is not None:
+            message = f"{item.nodeid}: the marker isolated_imports {problem}"
+            if not hasattr(item.config, "workerinput"):
+                raise pytest.UsageError(message)
+            item.stash[_problem_key] = message
+            _register_once(item.config, _RefusedItems())
+
+
+def _register_once(config: pytest.Config, plugin: object) -> None:
+    """Register hooks that most runs do without."""
+    name = type(plugin).__name__
+    if not config.pluginmanager.has_plugin(name):
+        config.pluginmanager.register(plugin, name)
+
+
+class _RefusedItems:
+    """Fails tests with a bad marker: a worker of pytest-xdist can't end the run in order."""
+
+    @pytest.hookimpl(tryfirst=True)  # Before any fixture is set up.
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if _problem_key in item.stash:
+            pytest.fail(item.stash[_problem_key], pytrace=False)
 
 
 def _is_isolated(item: pytest.Item, everything: bool) -> bool:
@@ -105,23 +139,20 @@ def _is_isolated(item: pytest.Item, everything: bool) -> bool:
     return bool(marker.args[0]) if marker.args else True
 
 
-def _check_marker(item: pytest.Item, marker: pytest.Mark) -> None:
-    """Refuse arguments that the marker does not take."""
-    problem = None
+def _problem_with(marker: pytest.Mark) -> str | None:
+    """What is wrong with the arguments of a marker."""
     if len(marker.args) > 1:
-        problem = f"takes one positional argument, enabled, not {marker.args!r}"
-    elif marker.args and not isinstance(marker.args[0], bool):
-        problem = f"takes True or False, not {marker.args[0]!r}; names go to preserve= or blocked="
-    elif unknown := sorted(marker.kwargs.keys() - {"preserve", "blocked"}):
-        problem = f"takes preserve= and blocked=, not {unknown[0]}={marker.kwargs[unknown[0]]!r}"
-    else:
-        try:
-            for argument in marker.kwargs:
-                as_names(marker.kwargs[argument], argument)
-        except (TypeError, ValueError) as exc:
-            problem = f"has a bad argument: {exc}"
-    if problem is not None:
-        raise pytest.UsageError(f"{item.nodeid}: the marker isolated_imports {problem}")
+        return f"takes one positional argument, enabled, not {marker.args!r}"
+    if marker.args and not isinstance(marker.args[0], bool):
+        return f"takes True or False, not {marker.args[0]!r}; names go to preserve= or blocked="
+    if unknown := sorted(marker.kwargs.keys() - {"preserve", "blocked"}):
+        return f"takes preserve= and blocked=, not {unknown[0]}={marker.kwargs[unknown[0]]!r}"
+    try:
+        for argument in marker.kwargs:
+            as_names(marker.kwargs[argument], argument)
+    except (TypeError, ValueError) as exc:
+        return f"has a bad argument: {exc}"
+    return None
 
 
 def _with_sandbox(item: pytest.Item, names: list[str]) -> list[str]:
@@ -140,7 +171,7 @@ def _opened_for(item: pytest.Item) -> Iterator[ImportSandbox]:
     preserve = [name for each in arguments for name in as_names(each.get("preserve", ()), "preserve")]
     blocked = [name for each in arguments for name in as_names(each.get("blocked", ()), "blocked")]
     config = item.config
-    _suspend_for_wider_fixtures(config)
+    _register_once(config, _WiderFixtures())
     sandbox = ImportSandbox(preserve=(*config.stash[_preserve_key], *preserve))
     _sandbox.protect(sandbox, lambda: _modules_of_the_tests(item))
     with sandbox:
@@ -159,12 +190,6 @@ def _modules_of_the_tests(item: pytest.Item) -> Iterator[ModuleType]:
     for module in (getattr(item, "module", None), *filter(_is_conftest, plugins)):
         if isinstance(module, ModuleType):
             yield module
-
-
-def _suspend_for_wider_fixtures(config: pytest.Config) -> None:
-    """From the first isolated test on, take part in the setup of fixtures."""
-    if not config.pluginmanager.has_plugin(_WiderFixtures.__name__):
-        config.pluginmanager.register(_WiderFixtures(), _WiderFixtures.__name__)
 
 
 class _WiderFixtures:
@@ -187,21 +212,16 @@ class _WiderFixtures:
             stash[_sandbox_key] = sandbox
 
 
-def _isolate_custom_items(config: pytest.Config) -> None:
-    """Isolate items of other plugins, which have no fixtures."""
-    if not config.pluginmanager.has_plugin(_CustomItems.__name__):
-        config.pluginmanager.register(_CustomItems(), _CustomItems.__name__)
-
-
 class _CustomItems:
-    """Opens the sandbox round items that have no fixtures."""
+    """Opens a sandbox for items of other plugins, which have no fixtures."""
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        if hasattr(item, "fixturenames") or not _is_isolated(item, _everything_is_isolated(item.config)):
-            return (yield)
-        with _opened_for(item):
-            return (yield)
+    @pytest.hookimpl(trylast=True)  # pytest has set up the item, and with it all that outlives it.
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        everything = _everything_is_isolated(item.config)
+        if not hasattr(item, "fixturenames") and _is_isolated(item, everything):
+            sandbox = ExitStack()
+            sandbox.enter_context(_opened_for(item))
+            item.addfinalizer(sandbox.close)
 
 
 @pytest.fixture
