@@ -221,7 +221,7 @@ def install() -> bool:
     installed = watcher.installed
     watcher.installed = True
     if not installed:
-        put_first(watcher)
+        _become_first()
     return not installed
 
 
@@ -246,18 +246,21 @@ def _open(preserve: tuple[str, ...]) -> Span:
 
 def _look_at_new_modules() -> None:
     """Look once at each module that was imported since this was done last."""
-    names: Iterable[Any] = watcher.asked
-    watcher.asked = set()
     if not watcher.spans and not _is_first():
-        # Imports may have gone past it.
-        put_first(watcher)
-        names = sys.modules.copy()
-    if names:
+        _become_first()
+    if watcher.asked:
+        names, watcher.asked = watcher.asked, set()
         modules = sys.modules.copy()
         known = [name for name in names if type(name) is str]
         store.look_at(known, modules)
         BindingsRow.look_at(known, modules)
         NamespacePathsRow.look_at(known, modules)
+
+
+def _become_first() -> None:
+    """Put the watcher before all other finders; up to now, imports went past it."""
+    put_first(watcher)
+    watcher.asked.update(sys.modules.copy())
 
 
 @contextmanager

@@ -96,7 +96,7 @@ def pytest_collection_modifyitems(
         isolated = _is_isolated(item, everything)
         if names is None:
             if isolated:
-                _register_once(config, _CustomItems())
+                _isolate_custom_item(item)
         elif isolated or "import_sandbox" in names:
             item.fixturenames = _with_sandbox(item, names)  # type: ignore[attr-defined]
             if runs_in_threads:
@@ -184,6 +184,22 @@ def _opened_for(item: pytest.Item) -> Iterator[ImportSandbox]:
             del config.stash[_sandbox_key]
 
 
+def _isolate_custom_item(item: pytest.Item) -> None:
+    """Open a sandbox round the setup and teardown of an item that has no fixtures."""
+    setup, teardown, sandbox = item.setup, item.teardown, ExitStack()
+
+    def isolated_setup() -> None:
+        sandbox.enter_context(_opened_for(item))
+        setup()
+
+    def isolated_teardown() -> None:
+        with sandbox:
+            teardown()
+
+    item.setup = isolated_setup  # type: ignore[method-assign]
+    item.teardown = isolated_teardown  # type: ignore[method-assign]
+
+
 def _modules_of_the_tests(item: pytest.Item) -> Iterator[ModuleType]:
     """The running test module and the conftest files."""
     plugins = item.config.pluginmanager.get_plugins()
@@ -210,18 +226,6 @@ class _WiderFixtures:
                 return (yield)
         finally:
             stash[_sandbox_key] = sandbox
-
-
-class _CustomItems:
-    """Opens a sandbox for items of other plugins, which have no fixtures."""
-
-    @pytest.hookimpl(trylast=True)  # pytest has set up the item, and with it all that outlives it.
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        everything = _everything_is_isolated(item.config)
-        if not hasattr(item, "fixturenames") and _is_isolated(item, everything):
-            sandbox = ExitStack()
-            sandbox.enter_context(_opened_for(item))
-            item.addfinalizer(sandbox.close)
 
 
 @pytest.fixture
