@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from types import ModuleType, TracebackType
 from typing import Any, Protocol, final
 
+from pytest_importsandbox import _lazy
+from pytest_importsandbox._lazy import LazyMode
 from pytest_importsandbox._names import PROTECTED, as_names, in_tree, resolve, top_level, tree
 from pytest_importsandbox._preserved import Store, is_extension, stays_in_place
 from pytest_importsandbox._state import (
     BindingsRow,
     ImportChanges,
-    ImportState,
     NamespacePathsRow,
     put_first,
     put_modules,
@@ -40,6 +41,7 @@ class FreshImport(Protocol):
         *,
         fresh: str | Iterable[str] = (),
         blocked: str | Iterable[str] = (),
+        lazy: LazyMode | None = None,
     ) -> ModuleType:
         """See :meth:`ImportSandbox.fresh_import`."""
 
@@ -103,6 +105,7 @@ class ImportSandbox:
         *,
         fresh: str | Iterable[str] = (),
         blocked: str | Iterable[str] = (),
+        lazy: LazyMode | None = None,
     ) -> ModuleType:
         """Import a module as if for the first time, and return it.
 
@@ -114,16 +117,21 @@ class ImportSandbox:
         :param package: The package that a relative name starts from.
         :param fresh: Further packages to evict along with it.
         :param blocked: Packages that cannot be imported until the sandbox ends.
+        :param lazy:
+            The mode of lazy imports to run the import in: ``"all"`` makes every import lazy that can be
+            (https://docs.python.org/3.15/library/sys.html#sys.set_lazy_imports), ``"normal"`` only those
+            that are declared so. None leaves the mode as it is. From Python 3.15 on.
         :returns: The module itself, also for a dotted name.
         :raises ImportError:
             And whatever else the module raises, as from `importlib.import_module`. The import
             state is then what it was before the call.
         :raises TypeError: If a name is not a `str`.
-        :raises ValueError: If a module is named that the run itself stands on.
-        :raises RuntimeError: If the sandbox is not open.
+        :raises ValueError: If a module is named that the run itself stands on, or there is no such mode.
+        :raises RuntimeError: If the sandbox is not open, or Python has no lazy imports.
         """
         __tracebackhide__ = True
         span = self._opened()
+        _lazy.check_mode(lazy)
         absolute = resolve(name, package)
         evicted = (absolute, *as_names(fresh, "fresh"))
         hidden = as_names(blocked, "blocked")
@@ -133,7 +141,11 @@ class ImportSandbox:
         try:
             _evict(evicted, self._find_running())
             _block(hidden)
-            _import(absolute)
+            if lazy is None:
+                _import(absolute)
+            else:  # from 3.15
+                with _lazy.mode(lazy):
+                    _import(absolute)
             module: ModuleType = sys.modules[absolute]
         except BaseException as exc:
             had_extensions = trial.extensions or any(
@@ -191,6 +203,21 @@ class ImportSandbox:
         """
         __tracebackhide__ = True
         return self._opened().state.changes(watcher.is_blocked, watcher)
+
+    def pending(self) -> tuple[str, ...]:
+        """Names that are declared lazily (`lazy import`, PEP 810) and not loaded yet, sorted.
+
+        They are full names, as declared: ``lazy import a.b`` gives ``"a.b"``, and
+        ``lazy from a import b`` gives ``"a"`` and ``"a.b"``, since nobody knows yet whether `b` is a
+        submodule. A module that was loaded by other means in the meantime is not pending. It makes no
+        difference which module declared a name, and whether that was inside the sandbox.
+
+        :raises RuntimeError: If the sandbox is not open, or Python has no lazy imports (before 3.15).
+        """
+        __tracebackhide__ = True
+        self._opened()
+        _lazy.check_available("pending()")
+        return _lazy.pending()  # from 3.15
 
     def _opened(self) -> Span:
         """The span of this sandbox."""
@@ -255,10 +282,14 @@ def _look_at_new_modules() -> None:
         store.look_at(known, modules)
         BindingsRow.look_at(known, modules)
         NamespacePathsRow.look_at(known, modules)
+        if _lazy.AVAILABLE:  # from 3.15
+            _lazy.placeholders.look_at(map(modules.get, known))
 
 
 def _become_first() -> None:
     """Put the watcher before all other finders; up to now, imports went past it."""
+    if _lazy.AVAILABLE:  # from 3.15
+        _lazy.resolve_own_imports()
     put_first(watcher)
     watcher.asked.update(sys.modules.copy())
 
@@ -309,6 +340,10 @@ def _settle(span: Span, temporary: Iterable[str]) -> None:
     if added:
         state.bindings.note_unseen(added)
         store.keep(added, state.modules.saved, span.preserve, {*temporary, *_subjects_of_blocks()})
+        if _lazy.AVAILABLE:  # from 3.15
+            for name, module in added.items():
+                if store.modules.get(name) is module:
+                    _lazy.declarations.remember(name, module)
 
 
 def _subjects_of_blocks() -> set[str]:
@@ -337,7 +372,7 @@ def suspended(sandbox: ImportSandbox) -> Iterator[None]:
     with _import_lock():
         _settle(span, ())
         _look_at_new_modules()
-        inside = ImportState()
+        inside = _lazy.State()
         inside.note_again(before)
         del watcher.spans[-len(spans) :]
         before.restore()
@@ -347,7 +382,7 @@ def suspended(sandbox: ImportSandbox) -> Iterator[None]:
     finally:
         with _import_lock():
             _look_at_new_modules()
-            after = ImportState()
+            after = _lazy.State()
             after.note_again(before)
             for state in (inside, *(each.state for each in spans[1:])):
                 state.take_over(before, after)
@@ -360,6 +395,8 @@ def suspended(sandbox: ImportSandbox) -> Iterator[None]:
 def _evict(roots: tuple[str, ...], running: Iterable[ModuleType]) -> None:
     """Take modules with their submodules out of the import state, noting what they were."""
     span = watcher.spans[-1]
+    if _lazy.AVAILABLE:  # from 3.15
+        _look_at_new_modules()
     for name in imports_in_progress(lambda name: in_tree(name, roots)):
         wait_for_import(name)
     with _import_lock():
@@ -379,6 +416,8 @@ def _evict(roots: tuple[str, ...], running: Iterable[ModuleType]) -> None:
                 if is_extension(module) and name not in roots:
                     span.extensions[name] = module
         _take_away(modules)
+        if _lazy.AVAILABLE:  # from 3.15
+            _lazy.forget_declarations(modules, _lazy.placeholders)
     # Freed when the lock is released: a finalizer can run any code.
     del modules
 

@@ -20,7 +20,7 @@ from importlib._bootstrap_external import _NamespacePath  # type: ignore[attr-de
 from itertools import compress, filterfalse, repeat
 from operator import is_, is_not
 from types import FunctionType, ModuleType
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol
 
 from pytest_importsandbox._names import parents
 
@@ -108,6 +108,13 @@ def _first_difference(one: list[Any], other: list[Any]) -> int:
 def _gil_enabled() -> bool:
     """Whether a call into C keeps other threads from running."""
     return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
+class Row(Protocol):
+    """One registry of the import state, as it was when the row was made."""
+
+    def restore(self) -> None:
+        """Put it back."""
 
 
 class ModulesRow:
@@ -383,7 +390,7 @@ class ImportState:
         self.bindings = BindingsRow(self.modules.saved)
         self.reloads = ReloadsRow()
         self.lists = (self.path, self.meta_path, self.path_hooks)
-        self.rows = (
+        self.rows: tuple[Row, ...] = (
             self.modules,
             self.bindings,
             self.reloads,

@@ -20,6 +20,7 @@ from itertools import filterfalse
 from types import ModuleType
 from typing import Any
 
+from pytest_importsandbox import _lazy
 from pytest_importsandbox._names import in_tree
 from pytest_importsandbox._preserved import Store, is_extension
 from pytest_importsandbox._state import ImportState, put_modules, spec_of
@@ -30,7 +31,7 @@ class Span:
     """What belongs to one open sandbox: its snapshot, and what the watcher must know of it."""
 
     preserve: tuple[str, ...]
-    state: ImportState = field(default_factory=ImportState)
+    state: ImportState = field(default_factory=_lazy.State)
     blocked: set[str] = field(default_factory=set)
     evicted: set[str] = field(default_factory=set)
     extensions: dict[str, Any] = field(default_factory=dict)
@@ -166,6 +167,8 @@ class _HandingBack(Loader):
             if span.is_outside(threading.current_thread()):
                 span.imported_by_earlier_threads.update(absent)
         self.watcher.store.bind(absent.keys(), self.watcher.note_binding)
+        if _lazy.AVAILABLE:  # from 3.15
+            _lazy.declarations.declare_again(absent)
 
 
 def _is_being_imported(name: str) -> bool:

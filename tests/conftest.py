@@ -17,8 +17,10 @@ import pytest
 pytest_plugins = ["pytester"]
 
 REGISTRIES = ("modules", "path", "meta_path", "path_hooks", "path_importer_cache")
-INSTALLED = tuple(
-    sysconfig.get_path(each) + os.sep for each in ("stdlib", "platstdlib", "purelib", "platlib")
+INSTALLED = (
+    *(sysconfig.get_path(each) + os.sep for each in ("stdlib", "platstdlib", "purelib", "platlib")),
+    # The standard library can also be a zip archive.
+    str(Path(os.__file__).parent) + os.sep,
 )
 
 
@@ -86,6 +88,28 @@ def same_objects(one: list[Any], other: list[Any]) -> bool:
 
 def contains(entries: list[Any], entry: object) -> bool:
     return any(each is entry for each in entries)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Iterator[None]:
+    return (yield from _skip_what_the_platform_lacks())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    return (yield from _skip_what_the_platform_lacks())
+
+
+def _skip_what_the_platform_lacks() -> Iterator[None]:
+    """Skip a test that tries to start a process or a thread where there is no such thing: WebAssembly."""
+    try:
+        return (yield)
+    except (OSError, RuntimeError) as exc:
+        if sys.platform == "emscripten" and "does not support processes" in str(exc):
+            pytest.skip("needs processes, which this platform does not have")
+        if sys.platform == "emscripten" and "can't start new thread" in str(exc):
+            pytest.skip("needs threads, which this platform does not have")
+        raise
 
 
 @pytest.fixture
