@@ -31,6 +31,7 @@ PROTECTED = frozenset(_MACHINERY + _RUNNING)
 
 def resolve(name: object, package: str | None) -> str:
     """The absolute name that `importlib.import_module(name, package)` imports, or its own exception."""
+    __tracebackhide__ = True
     if not isinstance(name, str):
         raise TypeError(f"the name of a module must be a str, not {type(name).__name__}: {name!r}")
     bare = name.lstrip(".")
@@ -40,12 +41,16 @@ def resolve(name: object, package: str | None) -> str:
     if level and isinstance(package, str) and package and package.count(".") >= level - 1:
         base = package.rsplit(".", level - 1)[0]
         return f"{base}.{bare}" if bare else base
-    # It raises: the fault is in the arguments, and the wording is importlib's.
-    return importlib.import_module(name, package).__name__
+    try:
+        return importlib.import_module(name, package).__name__
+    except Exception as exc:
+        # The fault is in the arguments, and the wording is importlib's; its frames tell nothing.
+        raise exc.with_traceback(None) from None
 
 
 def as_names(names: str | Iterable[str], argument: str) -> tuple[str, ...]:
     """The absolute module names in an argument; one name may stand alone."""
+    __tracebackhide__ = True
     if isinstance(names, str):
         names = (names,)
     try:

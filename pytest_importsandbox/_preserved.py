@@ -69,6 +69,14 @@ def stays_in_place(module: object) -> bool:
     return is_standard(module) and (is_extension(module) or spec_of(module)["origin"] == "frozen")
 
 
+def _is_imported(name: str, module: object) -> bool:
+    """Whether an import made a module under its name, or its package has it there: no fake of a test."""
+    if spec_of(module).get("name") == name:
+        return True
+    package, _, child = name.rpartition(".")
+    return package != "" and (namespace(sys.modules.get(package)) or {}).get(child) is module
+
+
 def _named_after(package: str) -> Iterable[str]:
     """The package itself and those that an extension package is named after."""
     yield package
@@ -123,7 +131,7 @@ class Store:
             name: module
             for name, module in added.items()
             if type(name) is str
-            and namespace(module) is not None
+            and _is_imported(name, module)
             and not any(self._is_copy(each, added, originals) for each in (name, *parents(name)))
         }
         if not new:
@@ -151,9 +159,6 @@ class Store:
     def reason(self, name: str, module: object, named: Iterable[str]) -> str | None:
         """Why a module must run only once, or None."""
         package = top_level(name)
-        if not spec_of(module):
-            # No import made it: a fake that a test put there.
-            return None
         if is_standard(module):
             return "it belongs to the standard library"
         if package in self._extension_packages:

@@ -6,7 +6,7 @@ import _imp
 import sys
 from builtins import __import__ as _import
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType, TracebackType
 from typing import Any, Protocol, final
 
@@ -66,6 +66,7 @@ class ImportSandbox:
     """
 
     def __init__(self, preserve: str | Iterable[str] = ()) -> None:
+        __tracebackhide__ = True
         self._preserve = as_names(preserve, "preserve")
         self._find_running: Callable[[], Iterable[ModuleType]] = tuple
         self._span: Span | None = None
@@ -311,7 +312,9 @@ def _close(span: Span, temporary: Iterable[str] = ()) -> None:
         changed = span.state.modules.changed()
         try:
             if changed or span.imported or not _is_first():
-                _settle(span, temporary)
+                # Whatever a hostile object does here, the restore goes on.
+                with suppress(Exception):
+                    _settle(span, temporary)
         finally:
             del watcher.spans[watcher.spans.index(span) :]
             span.state.restore(modules_changed=changed)

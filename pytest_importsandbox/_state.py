@@ -69,7 +69,7 @@ def namespace(module: object) -> dict[str, Any] | None:
         attributes = object.__getattribute__(module, "__dict__")
     except Exception:
         return None
-    return attributes if issubclass(type(attributes), dict) else None
+    return attributes if type(attributes) is dict else None
 
 
 def is_module(value: object) -> bool:
@@ -88,7 +88,13 @@ def put_back(table: dict[str, Any], saved: dict[str, Any]) -> list[Any]:
     A name that belongs is never absent, not even for a moment: other threads look it up meanwhile.
     So it is `update()` and then the deletion of what is new, never `clear()`.
     """
-    table.update(saved)
+    try:
+        table.update(saved)
+    except Exception:
+        # A key that is no str stands in the way of a name, and raises when it is compared.
+        for key in [key for key in table if type(key) is not str]:
+            table.pop(key)
+        table.update(saved)
     order, wanted = list(table), list(saved)
     first = _first_difference(order, wanted)
     lost = list(map(table.pop, filterfalse(saved.__contains__, order[first:]), repeat(None)))

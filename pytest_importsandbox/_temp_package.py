@@ -183,6 +183,7 @@ class TempPackageFactory:
 
 def _relative(file: object) -> PurePosixPath:
     """The path of a file inside its package, checked."""
+    __tracebackhide__ = True
     if not isinstance(file, str):
         raise TypeError(f"the path of a file must be a str, not {type(file).__name__}: {file!r}")
     path = PurePosixPath(file)
@@ -200,6 +201,7 @@ def _relative(file: object) -> PurePosixPath:
 
 def _encoded(files: Mapping[str, str | bytes], *, namespace: bool) -> dict[PurePosixPath, bytes]:
     """The files' contents as bytes, with everything checked that can be wrong with them."""
+    __tracebackhide__ = True
     encoded = {}
     for file, content in files.items():
         path = _relative(file)

@@ -22,7 +22,7 @@ from typing import Any
 
 from pytest_importsandbox import _lazy
 from pytest_importsandbox._names import in_tree
-from pytest_importsandbox._preserved import Store, is_extension
+from pytest_importsandbox._preserved import Store, is_extension, stays_in_place
 from pytest_importsandbox._state import ImportState, put_modules, spec_of
 
 
@@ -114,13 +114,14 @@ class Watcher:
 
     def _to_hand_back(self, name: str) -> dict[str, Any]:
         """The modules that the import of one of them hands back; none where it must run."""
-        if self._is_named(name):
+        stays = stays_in_place(self.store.modules.get(name))
+        if self._is_named(name) and not stays:
             return {}
         for span in reversed(self.spans):
             if name in span.extensions:
                 return {name: span.extensions[name]}
         module = self.store.modules[name]
-        alone = {name: module} if is_extension(module) else {}
+        alone = {name: module} if stays or is_extension(module) else {}
         if any(in_tree(name, span.evicted) for span in self.spans):
             return alone
         group = self.store.group(name)

@@ -215,6 +215,7 @@ class _WiderFixtures:
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
+        __tracebackhide__ = True
         stash = request.config.stash
         if fixturedef.scope == "function" or _sandbox_key not in stash:
             return (yield)
