@@ -383,8 +383,8 @@ declarations: Final = Declarations(placeholders)
 class LazyImportState(ImportState):  # from 3.15
     """A snapshot of the import state with all that belongs to lazy imports."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, kept: Mapping[str, Any]) -> None:
+        super().__init__(kept)
         self.settings = SettingsRow()
         self.declared = DeclaredRow()
         self.placeholders = PlaceholdersRow(placeholders)

@@ -32,7 +32,7 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from pytest_importsandbox._names import in_tree, parents, top_level, tree
-from pytest_importsandbox._state import bind, is_module, namespace, spec_of
+from pytest_importsandbox._state import MISSING, bind, is_module, namespace, spec_of
 
 _PYTEST = ("_pytest", "pytest", "pluggy", "iniconfig", "packaging", "pygments")
 # What an installation has of the standard library: Python code, and shared libraries beside it.
@@ -74,7 +74,7 @@ def _is_imported(name: str, module: object) -> bool:
     if spec_of(module).get("name") == name:
         return True
     package, _, child = name.rpartition(".")
-    return package != "" and (namespace(sys.modules.get(package)) or {}).get(child) is module
+    return package != "" and (namespace(sys.modules.get(package)) or {}).get(child, MISSING) is module
 
 
 def _named_after(package: str) -> Iterable[str]:
@@ -144,9 +144,10 @@ class Store:
             and (is_extension(module) or not in_tree(name, temporary))
         }
         self._add_what_they_need(kept, new)
+        lasting = {**self.modules, **originals}
         for name in new:
             if name in kept:
-                self._keep(name, new[name], originals)
+                self._keep(name, new[name], lasting)
         self._groups.clear()
 
     def _is_copy(self, name: str, added: Mapping[str, Any], originals: Mapping[str, Any]) -> bool:
@@ -183,10 +184,11 @@ class Store:
                 kept.add(each)
                 pending.append(each)
 
-    def _keep(self, name: str, module: object, originals: Mapping[str, Any]) -> None:
+    def _keep(self, name: str, module: object, lasting: Mapping[str, Any]) -> None:
+        """Keep a module, and what it is called by its package, if that is older and forgets it."""
         self.modules[name] = module
         package, _, child = name.rpartition(".")
-        attributes = namespace(originals.get(package)) if package else None
+        attributes = namespace(lasting.get(package)) if package else None
         if attributes is not None and child in attributes:
             self._bound[name] = attributes[child]
 
@@ -217,7 +219,7 @@ class Store:
         return {each: module for each, module in self.modules.items() if each in found}
 
     def bind(self, names: KeysView[str], note: Callable[[str], None]) -> None:
-        """Set the attributes on parent packages that are not preserved themselves."""
+        """Set the attributes on parent packages that were there before."""
         for name in names & self._bound.keys():
             note(name)
             bind(name, self._bound[name])

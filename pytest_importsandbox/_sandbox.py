@@ -267,7 +267,7 @@ def protect(sandbox: ImportSandbox, find_running: Callable[[], Iterable[ModuleTy
 def _open(preserve: tuple[str, ...]) -> Span:
     """Take a snapshot and let the watcher note what happens from now on."""
     _look_at_new_modules()
-    span = Span(preserve)
+    span = Span(preserve, _lazy.State(store.modules))
     watcher.spans.append(span)
     return span
 
@@ -375,7 +375,7 @@ def suspended(sandbox: ImportSandbox) -> Iterator[None]:
     with _import_lock():
         _settle(span, ())
         _look_at_new_modules()
-        inside = _lazy.State()
+        inside = _lazy.State(store.modules)
         inside.note_again(before)
         del watcher.spans[-len(spans) :]
         before.restore()
@@ -385,7 +385,7 @@ def suspended(sandbox: ImportSandbox) -> Iterator[None]:
     finally:
         with _import_lock():
             _look_at_new_modules()
-            after = _lazy.State()
+            after = _lazy.State(store.modules)
             after.note_again(before)
             for state in (inside, *(each.state for each in spans[1:])):
                 state.take_over(before, after)

@@ -257,7 +257,7 @@ class _Binding:
 
 
 class BindingsRow:
-    """The attributes on parent packages that stay, as noted before the import system set them."""
+    """The attributes on parent packages that outlive the sandbox, as noted before import set them."""
 
     _shadowing: ClassVar[dict[str, _Binding]] = {}
     """Attributes that are not the submodule of their name: `from .run import run`."""
@@ -272,8 +272,9 @@ class BindingsRow:
             if attributes is not None and attributes.get(child, MISSING) is not modules[name]:
                 cls._shadowing[name] = _Binding(attributes, child, attributes.get(child, MISSING))
 
-    def __init__(self, modules: dict[str, Any]) -> None:
+    def __init__(self, modules: dict[str, Any], kept: Mapping[str, Any]) -> None:
         self.modules = modules
+        self.kept = kept
         self.noted: dict[str, _Binding] = {}
 
     def note(self, name: str) -> None:
@@ -281,7 +282,7 @@ class BindingsRow:
         package, _, child = name.rpartition(".")
         if not package or name in self.noted:
             return
-        attributes = namespace(self.modules.get(package))
+        attributes = namespace(self._lasting(package))
         if attributes is not None:
             value = attributes.get(child, MISSING)
             # Whoever takes a module out of the cache may have deleted the attribute as well.
@@ -293,14 +294,19 @@ class BindingsRow:
         shadowing = self._shadowing.get(name)
         if shadowing is not None and shadowing.attributes is attributes:
             return shadowing.value
-        return self.modules.get(name, MISSING)
+        return self._lasting(name)
+
+    def _lasting(self, name: str) -> Any:
+        """The module that outlives the sandbox: one of the snapshot, or a preserved one."""
+        return self.modules.get(name, self.kept.get(name, MISSING))
 
     def note_unseen(self, added: Mapping[str, Any]) -> None:
         """Note what imports that went past the watcher bound, from the snapshot alone."""
         for name, module in added.items():
             package, _, child = name.rpartition(".") if type(name) is str else ("", "", "")
+            parent = self._lasting(package)
             # Most of what is added lies in packages that are new as well.
-            attributes = namespace(self.modules[package]) if package in self.modules else None
+            attributes = None if parent is MISSING else namespace(parent)
             if attributes is not None and attributes.get(child, MISSING) is module:
                 self._note_bound(name, attributes, child)
 
@@ -384,16 +390,19 @@ class NamespacePathsRow:
 
 
 class ImportState:
-    """A snapshot of the import state, section by section, and its restore."""
+    """A snapshot of the import state, section by section, and its restore.
 
-    def __init__(self) -> None:
+    `kept` are modules that outlive a sandbox without being in its snapshot.
+    """
+
+    def __init__(self, kept: Mapping[str, Any]) -> None:
         self.modules = ModulesRow()
         self.path = ListRow("path")
         self.meta_path = ListRow("meta_path")
         self.path_hooks = ListRow("path_hooks")
         self.importer_cache = ImporterCacheRow()
         self.namespace_paths = NamespacePathsRow()
-        self.bindings = BindingsRow(self.modules.saved)
+        self.bindings = BindingsRow(self.modules.saved, kept)
         self.reloads = ReloadsRow()
         self.lists = (self.path, self.meta_path, self.path_hooks)
         self.rows: tuple[Row, ...] = (

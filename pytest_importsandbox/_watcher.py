@@ -31,7 +31,7 @@ class Span:
     """What belongs to one open sandbox: its snapshot, and what the watcher must know of it."""
 
     preserve: tuple[str, ...]
-    state: ImportState = field(default_factory=_lazy.State)
+    state: ImportState
     blocked: set[str] = field(default_factory=set)
     evicted: set[str] = field(default_factory=set)
     extensions: dict[str, Any] = field(default_factory=dict)

@@ -89,18 +89,19 @@ def pytest_collection_modifyitems(
 ) -> Generator[None, object, object]:
     result = yield
     everything = _everything_is_isolated(config)
-    runs_in_threads = config.pluginmanager.has_plugin("run-parallel")
+    # Of pytest-run-parallel, which runs a test in many threads at once.
+    knows_threads = any(line.startswith("thread_unsafe") for line in config.getini("markers"))
     for item in items:
         _refuse_bad_markers(item)
         names: list[str] | None = getattr(item, "fixturenames", None)
-        isolated = _is_isolated(item, everything)
+        if not _is_isolated(item, everything) and "import_sandbox" not in (names or ()):
+            continue
         if names is None:
-            if isolated:
-                _isolate_custom_item(item)
-        elif isolated or "import_sandbox" in names:
+            _isolate_custom_item(item)
+        else:
             item.fixturenames = _with_sandbox(item, names)  # type: ignore[attr-defined]
-            if runs_in_threads:
-                item.add_marker(pytest.mark.thread_unsafe(reason="isolates imports"))
+        if knows_threads:
+            item.add_marker(pytest.mark.thread_unsafe(reason="isolates imports, which threads share"))
     return result
 
 
