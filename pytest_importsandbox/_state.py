@@ -294,7 +294,8 @@ class BindingsRow:
         shadowing = self._shadowing.get(name)
         if shadowing is not None and shadowing.attributes is attributes:
             return shadowing.value
-        return self._lasting(name)
+        module = self.modules.get(name)
+        return MISSING if module is None else module
 
     def _lasting(self, name: str) -> Any:
         """The module that outlives the sandbox: one of the snapshot, or a preserved one."""

@@ -10,6 +10,7 @@ import sysconfig
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -40,7 +41,9 @@ class Picture:
         self.namespaces = {
             name: dict(object.__getattribute__(module, "__dict__"))
             for name, module in self.modules
-            if isinstance(name, str) and name.partition(".")[0] in roots
+            if isinstance(name, str)
+            and name.partition(".")[0] in roots
+            and issubclass(type(module), ModuleType)
         }
         self.search_paths = {
             name: list(attributes["__path__"].__dict__["_path"])
