@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import compress, repeat
 from operator import is_
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from pytest_importsandbox._names import in_tree, parents
 from pytest_importsandbox._state import MISSING, ImportState, is_module, namespace
@@ -102,6 +102,10 @@ def resolve_own_imports() -> None:  # from 3.15
                 getattr(module, attribute)
 
 
+# The namespace of a module, a name in it, and what is bound to it.
+_Place = tuple[dict[str, Any], str, Any]
+
+
 def _placeholders(module: object) -> list[tuple[str, Any]]:  # from 3.15
     """The unresolved names of a module, with their placeholders."""
     attributes = (namespace(module) or {}).copy()
@@ -131,6 +135,7 @@ class Placeholders:  # from 3.15
 
     def look_at(self, modules: Iterable[object]) -> None:
         """Remember the placeholders of some modules; those of an earlier look stay known."""
+        NamesRow.look_again()
         for module in modules:
             if not is_module(module):
                 continue
@@ -143,22 +148,17 @@ class Placeholders:  # from 3.15
                     known.append((name, value))
 
     def _forget(self, key: int, _: object) -> None:
+        NamesRow.look_again()
         self._known.pop(key, None)
 
-    def unresolved(self) -> tuple[list[dict[str, Any]], list[str], list[Any]]:
-        """Where there is a placeholder now: namespaces, names and placeholders, one list for each."""
-        namespaces: list[dict[str, Any]] = []
-        names: list[str] = []
-        values: list[Any] = []
+    def unresolved(self) -> Iterator[tuple[dict[str, Any], str, Any]]:
+        """Where there is a placeholder now: the namespace, the name and the placeholder."""
         for reference, known in list(self._known.values()):
             attributes = namespace(reference())
             if attributes is not None:
                 for name, value in known:
                     if attributes.get(name) is value:
-                        namespaces.append(attributes)
-                        names.append(name)
-                        values.append(value)
-        return namespaces, names, values
+                        yield attributes, name, value
 
     def targets(self, modules: Iterable[object]) -> set[str]:
         """What some modules declared lazily, resolved in the meantime or not."""
@@ -170,19 +170,21 @@ class Placeholders:  # from 3.15
         }
 
 
+placeholders: Final = Placeholders()
+
+
 class Declarations:  # from 3.15
     """What preserved modules declared lazily, so that it is declared again when they are handed back."""
 
-    def __init__(self, known: Placeholders) -> None:
-        self.known = known
+    def __init__(self) -> None:
         self._names: dict[str, set[str]] = {}
 
     def remember(self, name: str, module: object) -> None:
         """Remember what a module declared, and which of its submodules are pending."""
-        self.known.look_at([module])
+        placeholders.look_at([module])
         names = self._names.setdefault(name, set())
         names.update(f"{name}.{child}" for child in _pending_submodules().get(name, set()).copy())
-        names.update(_with_parents(self.known.targets([module])) & _sys.lazy_modules)
+        names.update(_with_parents(placeholders.targets([module])) & _sys.lazy_modules)
 
     def declare_again(self, names: Iterable[str]) -> None:
         """Declare what some modules declared that are back."""
@@ -194,97 +196,122 @@ class Declarations:  # from 3.15
                     _register(_pending_submodules(), declared)
 
 
-def forget_declarations(evicted: Mapping[str, object], known: Placeholders) -> None:  # from 3.15
+declarations: Final = Declarations()
+
+
+def forget_declarations(evicted: Mapping[str, object]) -> None:  # from 3.15
     """Take back what evicted modules declared, and what is pending in them.
 
     Not what modules that stay declared as well: they would not find it any more.
     """
-    known.look_at(evicted.values())
-    modules = sys.modules.copy()
-    needed = _with_parents(known.targets(modules.values()))
-    unneeded = _with_parents(known.targets(evicted.values())) - needed
+    placeholders.look_at(evicted.values())
+    needed = _with_parents(placeholders.targets(sys.modules.copy().values()))
     table = _pending_submodules()
-    unneeded.update(
-        name
-        for package in evicted
-        for name in (f"{package}.{child}" for child in table.get(package, set()).copy())
-        if name not in needed
-    )
-    for name in unneeded:
+    declared = _with_parents(placeholders.targets(evicted.values()))
+    for package in evicted:
+        declared.update(f"{package}.{child}" for child in table.get(package, set()).copy())
+    for name in declared - needed:
         package, _, child = name.rpartition(".")
         _sys.lazy_modules.discard(name)
         table.get(package, set()).discard(child)
 
 
-class PlaceholdersRow:  # from 3.15
-    """The names of the modules of the snapshot that were not resolved yet."""
+class NamesRow:  # from 3.15
+    """The names that are bound by reading them: unresolved ones, and submodules that are pending."""
 
-    def __init__(self, known: Placeholders) -> None:
-        self.namespaces, self.names, self.saved = known.unresolved()
+    _last: ClassVar[tuple[object, dict[tuple[int, str], _Place]]] = (None, {})
+    """What the last row noted, and for which table of pending submodules."""
 
-    def places(self) -> Iterator[tuple[tuple[int, str], int]]:
-        """Where each name is found, and its index."""
-        return (
-            ((id(attributes), name), index)
-            for index, (attributes, name) in enumerate(zip(self.namespaces, self.names, strict=True))
-        )
+    @classmethod
+    def look_again(cls) -> None:
+        """Do not rely on what the last row noted, nor keep it alive."""
+        cls._last = (None, {})
 
-    def note_again(self, other: PlaceholdersRow) -> None:
+    def __init__(self, modules: Mapping[str, Any], pending: object) -> None:
+        self.modules = modules
+        known_for, self.noted = self._last
+        if known_for is not pending or any(
+            attributes.get(name, MISSING) is not value for attributes, name, value in self.noted.values()
+        ):
+            self.noted = {(id(each[0]), each[1]): each for each in placeholders.unresolved()}
+            self.note_pending()
+            type(self)._last = (pending, self.noted)
+
+    def note_pending(self) -> None:
+        """Note what packages that stay do not have yet; the first note counts."""
+        self.noted = {**_unbound_submodules(self.modules), **self.noted}
+
+    def note_again(self, other: NamesRow) -> None:
         """Note the same names as another row did, with the values of now."""
-        noted = dict(self.places())
-        for place, index in other.places():
-            if place not in noted:
-                attributes, name = other.namespaces[index], other.names[index]
-                self.namespaces.append(attributes)
-                self.names.append(name)
-                self.saved.append(attributes.get(name, MISSING))
+        now = {
+            place: (attributes, name, attributes.get(name, MISSING))
+            for place, (attributes, name, _) in other.noted.items()
+        }
+        self.noted = {**now, **self.noted}
 
-    def merge(self, before: PlaceholdersRow, after: PlaceholdersRow) -> None:
+    def forget(self, name: str) -> None:
+        """Leave the attribute for a submodule as it is."""
+        package, _, child = name.rpartition(".")
+        self.noted = self.noted.copy()
+        self.noted.pop((id(namespace(self.modules.get(package))), child), None)
+
+    def merge(self, before: NamesRow, after: NamesRow) -> None:
         """Carry over what changed from one row to another."""
-        old, mine = dict(before.places()), dict(self.places())
-        for place, index in after.places():
-            value = after.saved[index]
-            if place in old and before.saved[old[place]] is not value and place in mine:
-                self.saved[mine[place]] = value
+        changed = {
+            place: after.noted[place]
+            for place in before.noted.keys() & after.noted.keys() & self.noted.keys()
+            if after.noted[place][2] is not before.noted[place][2]
+        }
+        self.noted = {**self.noted, **changed}
 
     def restore(self) -> None:
-        now = list(map(dict.get, self.namespaces, self.names, repeat(MISSING)))
-        if all(map(is_, now, self.saved)):
-            return
-        for attributes, name, value, found in zip(self.namespaces, self.names, self.saved, now, strict=True):
-            if found is not value:
+        for attributes, name, value in self.noted.values():
+            if attributes.get(name, MISSING) is not value:
                 if value is MISSING:
                     attributes.pop(name, None)
                 else:
                     attributes[name] = value
 
 
+def _unbound_submodules(modules: Mapping[str, Any]) -> dict[tuple[int, str], _Place]:  # from 3.15
+    """Where some packages have no attribute yet for a pending submodule."""
+    found: dict[tuple[int, str], _Place] = {}
+    for package, children in _pending_submodules().copy().items():
+        attributes = namespace(modules.get(package)) if children else None
+        if attributes is not None:
+            for child in children.copy():
+                if child not in attributes:
+                    found[id(attributes), child] = (attributes, child, MISSING)
+    return found
+
+
 class DeclaredRow:  # from 3.15
     """The names that were declared lazily: `sys.lazy_modules` and the table of pending submodules."""
 
+    _last: ClassVar[tuple[set[str], dict[str, set[str]]]] = (set(), {})
+
     def __init__(self) -> None:
         self.table: set[str] = _sys.lazy_modules
-        self.saved = self.table.copy()
-        self.pending = {
-            package: children.copy() for package, children in _pending_submodules().copy().items()
-        }
+        self.saved, self.pending = self._last
+        if self.table != self.saved or _pending_submodules() != self.pending:
+            self.saved = self.table.copy()
+            self.pending = _copied(_pending_submodules())
+            type(self)._last = (self.saved, self.pending)
 
     def declare(self, names: Iterable[str]) -> None:
         """Make names that were declared in the meantime part of the snapshot."""
+        self.saved = self.saved | self.table.intersection(names)
+        self.pending = _copied(self.pending)
         for name in names:
-            if name in self.table:
-                self.saved.add(name)
             _register(self.pending, name)
 
     def merge(self, before: DeclaredRow, after: DeclaredRow) -> None:
         """Carry over what changed from one row to another."""
-        self.saved |= after.saved - before.saved
-        self.saved -= before.saved - after.saved
-        for package in before.pending.keys() | after.pending.keys():
-            old, new = before.pending.get(package, set()), after.pending.get(package, set())
-            mine = self.pending.setdefault(package, set())
-            mine |= new - old
-            mine -= old - new
+        self.saved = (self.saved | (after.saved - before.saved)) - (before.saved - after.saved)
+        self.pending = _copied(self.pending)
+        for package, children in after.pending.items():
+            new = children - before.pending.get(package, set())
+            self.pending[package] = self.pending.get(package, set()) | new
 
     def restore(self) -> None:
         _fill(self.table, self.saved)
@@ -303,6 +330,11 @@ def _fill(table: set[str], wanted: set[str]) -> None:  # from 3.15
     if table != wanted:
         table |= wanted
         table &= wanted
+
+
+def _copied(table: dict[str, set[str]]) -> dict[str, set[str]]:  # from 3.15
+    """A table of pending submodules, copied with its sets."""
+    return {package: children.copy() for package, children in table.copy().items()}
 
 
 def _register(table: dict[str, set[str]], name: str) -> None:  # from 3.15
@@ -376,10 +408,6 @@ class SettingsRow:  # from 3.15
                 vars(builtins)[name] = hook
 
 
-placeholders: Final = Placeholders()
-declarations: Final = Declarations(placeholders)
-
-
 class LazyImportState(ImportState):  # from 3.15
     """A snapshot of the import state with all that belongs to lazy imports."""
 
@@ -387,17 +415,25 @@ class LazyImportState(ImportState):  # from 3.15
         super().__init__(kept)
         self.settings = SettingsRow()
         self.declared = DeclaredRow()
-        self.placeholders = PlaceholdersRow(placeholders)
+        self.names = NamesRow(self.modules.saved, self.declared.pending)
         # The names last: what runs before them may resolve one.
-        self.rows += (self.settings, self.declared, self.placeholders)
+        self.rows += (self.settings, self.declared, self.names)
+
+    def free(self) -> None:
+        if self.modules.lost:
+            NamesRow.look_again()
+        super().free()
 
     def note_again(self, other: ImportState) -> None:
         super().note_again(other)
         assert isinstance(other, LazyImportState)
-        self.placeholders.note_again(other.placeholders)
+        self.names.note_again(other.names)
 
     def adopt(self, names: Iterable[str]) -> None:
+        names = set(names)
         super().adopt(names)
+        for name in names:
+            self.names.forget(name)
         modules = [self.modules.saved.get(name) for name in names]
         placeholders.look_at(modules)
         self.declared.declare(placeholders.targets(modules))
@@ -408,7 +444,14 @@ class LazyImportState(ImportState):  # from 3.15
         assert isinstance(after, LazyImportState)
         self.settings.merge(before.settings, after.settings)
         self.declared.merge(before.declared, after.declared)
-        self.placeholders.merge(before.placeholders, after.placeholders)
+        self.names.merge(before.names, after.names)
+
+
+def note_pending(states: Iterable[ImportState]) -> None:  # from 3.15
+    """Note in some states what is pending in packages that stay."""
+    for state in states:
+        assert isinstance(state, LazyImportState)
+        state.names.note_pending()
 
 
 State: type[ImportState] = LazyImportState if AVAILABLE else ImportState

@@ -22,6 +22,7 @@ from pytest_importsandbox._state import (
     put_modules,
     remove_finder,
     remove_modules,
+    spec_of,
     unbind,
 )
 from pytest_importsandbox._temp_package import TempPackageFactory
@@ -285,6 +286,9 @@ def _look_at_new_modules() -> None:
         NamespacePathsRow.look_at(known, modules)
         if _lazy.AVAILABLE:  # from 3.15
             _lazy.placeholders.look_at(map(modules.get, known))
+            _lazy.note_pending(span.state for span in watcher.spans)
+            # They may declare more.
+            watcher.asked.update(name for name in known if spec_of(modules.get(name)).get("_initializing"))
 
 
 def _become_first() -> None:
@@ -364,6 +368,8 @@ def _commit(trial: Span) -> None:
     outer.evicted |= trial.evicted
     outer.extensions.update(trial.extensions)
     del watcher.spans[position]
+    if _lazy.AVAILABLE:  # from 3.15
+        _lazy.note_pending(span.state for span in watcher.spans)
 
 
 @contextmanager
@@ -420,7 +426,7 @@ def _evict(roots: tuple[str, ...], running: Iterable[ModuleType]) -> None:
                     span.extensions[name] = module
         _take_away(modules)
         if _lazy.AVAILABLE:  # from 3.15
-            _lazy.forget_declarations(modules, _lazy.placeholders)
+            _lazy.forget_declarations(modules)
     # Freed when the lock is released: a finalizer can run any code.
     del modules
 

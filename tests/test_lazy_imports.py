@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pytest_importsandbox import ImportSandbox
+from pytest_importsandbox import ImportSandbox, _lazy
 
 HAS_LAZY_IMPORTS = hasattr(sys, "lazy_modules")
 REASON = "lazy imports came with Python 3.15"
@@ -37,10 +37,8 @@ def write(write_modules: Write) -> Write:
 def importer(write: Write) -> Callable[..., ModuleType]:
     """Write modules and import the one named first, which so survives the sandboxes of the test."""
 
-    def load(name: str, source: str, **others: str) -> ModuleType:
-        write(
-            {f"{name}.py": source} | {f"{path.replace('__', '/')}.py": each for path, each in others.items()}
-        )
+    def load(name: str, source: str, others: Mapping[str, str] | None = None) -> ModuleType:
+        write({f"{name}.py": source, **(others or {})})
         return importlib.import_module(name)
 
     return load
@@ -69,7 +67,7 @@ def is_unresolved(module: ModuleType, name: str) -> bool:
 def test_name_that_was_resolved_is_unresolved_again(
     use: Callable[[ModuleType], object], importer: Callable[..., ModuleType]
 ) -> None:
-    module = importer("reads_it", "lazy import target\ndef use(): return target", target="VALUE = 1")
+    module = importer("reads_it", "lazy import target\ndef use(): return target", {"target.py": "VALUE = 1"})
 
     with ImportSandbox():
         use(module)
@@ -94,7 +92,11 @@ def test_name_that_was_resolved_is_unresolved_again(
 def test_module_resolved_in_a_test_is_the_one_that_a_later_test_imports(
     statement: str, name: str, target: str, importer: Callable[..., ModuleType]
 ) -> None:
-    module = importer("one_importer", statement, one_object="", one_package____init__="", one_package__sub="")
+    module = importer(
+        "one_importer",
+        statement,
+        {"one_object.py": "", "one_package/__init__.py": "", "one_package/sub.py": ""},
+    )
     with ImportSandbox():
         first = getattr(module, name)
 
@@ -109,7 +111,9 @@ def test_module_resolved_in_a_test_is_the_one_that_a_later_test_imports(
 def test_attribute_resolved_in_a_test_belongs_to_the_module_that_a_later_test_imports(
     importer: Callable[..., ModuleType],
 ) -> None:
-    module = importer("wants_class", "lazy from has_class import Thing", has_class="class Thing: pass")
+    module = importer(
+        "wants_class", "lazy from has_class import Thing", {"has_class.py": "class Thing: pass"}
+    )
     with ImportSandbox():
         module.Thing  # noqa: B018
 
@@ -123,7 +127,7 @@ def test_attribute_resolved_in_a_test_belongs_to_the_module_that_a_later_test_im
 def test_function_that_was_called_often_sees_the_module_of_the_next_test(
     importer: Callable[..., ModuleType],
 ) -> None:
-    module = importer("hot", "lazy import cold\ndef use(): return cold", cold="")
+    module = importer("hot", "lazy import cold\ndef use(): return cold", {"cold.py": ""})
     with ImportSandbox():
         for _ in range(1000):
             module.use()
@@ -136,7 +140,7 @@ def test_function_that_was_called_often_sees_the_module_of_the_next_test(
 
 
 def test_name_can_be_resolved_in_any_number_of_tests(importer: Callable[..., ModuleType]) -> None:
-    module = importer("many_times", "lazy import each_time", each_time="")
+    module = importer("many_times", "lazy import each_time", {"each_time.py": ""})
     found = []
 
     for _ in range(3):
@@ -148,7 +152,7 @@ def test_name_can_be_resolved_in_any_number_of_tests(importer: Callable[..., Mod
 
 
 def test_name_resolved_before_the_sandbox_stays_resolved(importer: Callable[..., ModuleType]) -> None:
-    module = importer("resolved_early", "lazy import early", early="")
+    module = importer("resolved_early", "lazy import early", {"early.py": ""})
     early = module.early
 
     with ImportSandbox() as sandbox:
@@ -159,7 +163,7 @@ def test_name_resolved_before_the_sandbox_stays_resolved(importer: Callable[...,
 
 
 def test_name_deleted_or_bound_by_a_test_is_unresolved_again(importer: Callable[..., ModuleType]) -> None:
-    module = importer("bound_by_hand", "lazy import one; lazy import two", one="", two="")
+    module = importer("bound_by_hand", "lazy import one; lazy import two", {"one.py": "", "two.py": ""})
 
     with ImportSandbox():
         del vars(module)["one"]
@@ -172,7 +176,9 @@ def test_name_deleted_or_bound_by_a_test_is_unresolved_again(importer: Callable[
 def test_name_resolved_in_an_inner_sandbox_stays_resolved_in_the_outer_one_if_it_was(
     importer: Callable[..., ModuleType],
 ) -> None:
-    module = importer("nested_importer", "lazy import nested; lazy import inner", nested="", inner="")
+    module = importer(
+        "nested_importer", "lazy import nested; lazy import inner", {"nested.py": "", "inner.py": ""}
+    )
 
     with ImportSandbox():
         nested = module.nested
@@ -188,7 +194,9 @@ def test_name_resolved_in_an_inner_sandbox_stays_resolved_in_the_outer_one_if_it
 
 def test_fresh_import_that_fails_leaves_names_as_they_were(importer: Callable[..., ModuleType]) -> None:
     module = importer(
-        "bystander", "lazy import helper", helper="", fails="import bystander; bystander.helper; 1 / 0"
+        "bystander",
+        "lazy import helper",
+        {"helper.py": "", "fails.py": "import bystander; bystander.helper; 1 / 0"},
     )
 
     with ImportSandbox() as sandbox:
@@ -210,10 +218,12 @@ def test_no_part_of_a_sandbox_resolves_a_name(importer: Callable[..., ModuleType
         lazy import never_package.sub
         lazy from never_package import other
         """,
-        never="1 / 0",
-        never_package____init__="1 / 0",
-        beside="lazy import never",
-        broken="lazy import never\n1 / 0",
+        {
+            "never.py": "1 / 0",
+            "never_package/__init__.py": "1 / 0",
+            "beside.py": "lazy import never",
+            "broken.py": "lazy import never\n1 / 0",
+        },
     )
 
     for _ in range(100):
@@ -279,7 +289,7 @@ def test_plugin_that_is_imported_in_the_mode_all_has_resolved_its_own_imports(
 
 
 def test_fake_in_sys_modules_cannot_be_reached_after_the_test(importer: Callable[..., ModuleType]) -> None:
-    module = importer("meets_fake", "lazy import real\ndef use(): return real", real="")
+    module = importer("meets_fake", "lazy import real\ndef use(): return real", {"real.py": ""})
 
     with ImportSandbox():
         sys.modules["real"] = fake = ModuleType("real")
@@ -289,10 +299,50 @@ def test_fake_in_sys_modules_cannot_be_reached_after_the_test(importer: Callable
     assert module.use() is importlib.import_module("real")
 
 
+@pytest.mark.parametrize("statement", ["lazy import real_package.sub", "lazy from real_package import sub"])
+@pytest.mark.parametrize("removed", [False, True], ids=["left", "taken away"])
+def test_fake_submodule_in_sys_modules_cannot_be_reached_after_the_test(
+    removed: bool, statement: str, importer: Callable[..., ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use = f"def use(): return {statement.rpartition(' ')[2]}"
+    module = importer(
+        "meets_fake_sub", f"{statement}\n{use}", {"real_package/__init__.py": "", "real_package/sub.py": ""}
+    )
+    package = importlib.import_module("real_package")
+    fake = ModuleType("real_package.sub")
+
+    with ImportSandbox(), monkeypatch.context() as patch:
+        if removed:
+            patch.setitem(sys.modules, "real_package.sub", fake)
+        else:
+            sys.modules["real_package.sub"] = fake
+        met = module.use()
+
+    assert met is fake
+    assert "sub" not in vars(package)
+    assert module.use() is importlib.import_module("real_package.sub") is not fake
+
+
+def test_fake_submodule_met_by_a_fresh_module_cannot_be_reached_after_the_test(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write({"stable/__init__.py": "", "fresh_user.py": "lazy import stable.sub\ndef use(): return stable.sub"})
+    package = importlib.import_module("stable")
+    fake = ModuleType("stable.sub")
+
+    with ImportSandbox() as sandbox, monkeypatch.context() as patch:
+        module = sandbox.fresh_import("fresh_user")
+        patch.setitem(sys.modules, "stable.sub", fake)
+        met = module.use()
+
+    assert met is fake
+    assert "sub" not in vars(package)
+
+
 @pytest.mark.parametrize("how", ["block", "None in sys.modules"])
 def test_blocked_module_can_be_used_after_the_test(how: str, importer: Callable[..., ModuleType]) -> None:
     module = importer(
-        "wants_blocked", "lazy import blocked_one\ndef use(): return blocked_one", blocked_one=""
+        "wants_blocked", "lazy import blocked_one\ndef use(): return blocked_one", {"blocked_one.py": ""}
     )
 
     with ImportSandbox() as sandbox:
@@ -308,7 +358,9 @@ def test_blocked_module_can_be_used_after_the_test(how: str, importer: Callable[
 
 def test_blocked_submodule_can_be_used_after_the_test(importer: Callable[..., ModuleType]) -> None:
     module = importer(
-        "wants_sub", "lazy import half.sub\ndef use(): return half.sub", half____init__="", half__sub=""
+        "wants_sub",
+        "lazy import half.sub\ndef use(): return half.sub",
+        {"half/__init__.py": "", "half/sub.py": ""},
     )
 
     with ImportSandbox() as sandbox:
@@ -325,7 +377,7 @@ def test_import_that_failed_at_its_use_is_tried_again_after_the_test(
     module = importer(
         "tries_again",
         "lazy import moody",
-        moody="import os\nif os.environ.get('MOOD') == 'bad': raise OSError('moody')",
+        {"moody.py": "import os\nif os.environ.get('MOOD') == 'bad': raise OSError('moody')"},
     )
     monkeypatch.setenv("MOOD", "bad")
 
@@ -353,7 +405,7 @@ def test_module_on_a_path_of_the_test_cannot_be_reached_after_it(
 def test_evicted_target_is_imported_afresh_and_the_old_one_is_back_afterwards(
     importer: Callable[..., ModuleType],
 ) -> None:
-    module = importer("wants_evicted", "lazy import evicted_one", evicted_one="")
+    module = importer("wants_evicted", "lazy import evicted_one", {"evicted_one.py": ""})
     old = importlib.import_module("evicted_one")
 
     with ImportSandbox() as sandbox:
@@ -367,7 +419,7 @@ def test_evicted_target_is_imported_afresh_and_the_old_one_is_back_afterwards(
 def test_value_from_a_loaded_module_is_that_of_the_old_module_again(
     importer: Callable[..., ModuleType],
 ) -> None:
-    importer("loaded_one", "class Thing: pass", wants_thing="lazy from loaded_one import Thing")
+    importer("loaded_one", "class Thing: pass", {"wants_thing.py": "lazy from loaded_one import Thing"})
     module = importlib.import_module("wants_thing")
 
     with ImportSandbox() as sandbox:
@@ -378,7 +430,9 @@ def test_value_from_a_loaded_module_is_that_of_the_old_module_again(
 
 
 def test_evicted_child_is_imported_afresh_through_its_package(importer: Callable[..., ModuleType]) -> None:
-    module = importer("wants_child", "lazy from family import child", family____init__="", family__child="")
+    module = importer(
+        "wants_child", "lazy from family import child", {"family/__init__.py": "", "family/child.py": ""}
+    )
     old = importlib.import_module("family.child")
 
     with ImportSandbox() as sandbox:
@@ -393,7 +447,7 @@ def test_evicted_child_is_imported_afresh_through_its_package(importer: Callable
 def test_evicted_importer_has_its_names_unresolved_when_it_is_back(
     importer: Callable[..., ModuleType],
 ) -> None:
-    module = importer("comes_back", "lazy import its_target", its_target="")
+    module = importer("comes_back", "lazy import its_target", {"its_target.py": ""})
 
     with ImportSandbox() as sandbox:
         fresh = sandbox.fresh_import("comes_back")
@@ -410,9 +464,11 @@ def test_code_of_an_evicted_package_finds_its_old_siblings_after_the_test(
     module = importer(
         "package_user",
         "import generation.code\nuse = generation.code.use",
-        generation____init__="",
-        generation__code="lazy from . import sibling\ndef use(): return sibling",
-        generation__sibling="",
+        {
+            "generation/__init__.py": "",
+            "generation/code.py": "lazy from . import sibling\ndef use(): return sibling",
+            "generation/sibling.py": "",
+        },
     )
     old = importlib.import_module("generation.sibling")
 
@@ -425,7 +481,7 @@ def test_code_of_an_evicted_package_finds_its_old_siblings_after_the_test(
 
 
 def test_reloaded_importer_has_the_names_that_it_had(importer: Callable[..., ModuleType]) -> None:
-    module = importer("runs_again", "lazy import once_more", once_more="")
+    module = importer("runs_again", "lazy import once_more", {"once_more.py": ""})
     before = vars(module).copy()
 
     with ImportSandbox():
@@ -440,7 +496,7 @@ def test_reloaded_importer_has_the_names_that_it_had(importer: Callable[..., Mod
 def test_name_of_a_module_that_an_outer_sandbox_reloaded_is_unresolved_in_later_sandboxes(
     importer: Callable[..., ModuleType],
 ) -> None:
-    module = importer("reloaded_outside", "lazy import later", later="")
+    module = importer("reloaded_outside", "lazy import later", {"later.py": ""})
     with ImportSandbox():
         importlib.reload(module)
         with ImportSandbox():
@@ -452,10 +508,29 @@ def test_name_of_a_module_that_an_outer_sandbox_reloaded_is_unresolved_in_later_
     assert is_unresolved(module, "later")
 
 
+def test_names_declared_after_a_sandbox_in_the_middle_of_an_import_are_unresolved_again(
+    importer: Callable[..., ModuleType],
+) -> None:
+    module = importer(
+        "opens_one",
+        """
+        from pytest_importsandbox import ImportSandbox
+        with ImportSandbox(): pass
+        lazy import declared_later
+        """,
+        {"declared_later.py": ""},
+    )
+
+    with ImportSandbox():
+        module.declared_later  # noqa: B018
+
+    assert is_unresolved(module, "declared_later")
+
+
 def test_names_resolved_in_another_dict_of_modules_are_unresolved_again(
     importer: Callable[..., ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = importer("meets_copy", "lazy import in_a_copy", in_a_copy="")
+    module = importer("meets_copy", "lazy import in_a_copy", {"in_a_copy.py": ""})
     modules = sys.modules
 
     with ImportSandbox():
@@ -502,9 +577,10 @@ def test_package_does_not_show_what_a_test_declared(statement: str, used: bool, 
 
 
 def test_submodule_of_a_surviving_package_is_not_found_because_of_an_earlier_test(
-    importer: Callable[..., ModuleType],
+    write: Write,
 ) -> None:
-    package = importer("stays", "", stays____init__="", stays__sub="", declares_stays="lazy import stays.sub")
+    write({"stays/__init__.py": "", "stays/sub.py": "", "declares_stays.py": "lazy import stays.sub"})
+    package = importlib.import_module("stays")
 
     with ImportSandbox():
         importlib.import_module("declares_stays")
@@ -512,11 +588,57 @@ def test_submodule_of_a_surviving_package_is_not_found_because_of_an_earlier_tes
     assert not hasattr(package, "sub")
 
 
+@pytest.fixture
+def forgotten_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next sandbox look for the table of pending submodules as the first one does."""
+    monkeypatch.setattr(_lazy, "_tables", [])
+
+
+def test_first_sandbox_leaves_no_declaration_of_its_own(write: Write, forgotten_table: None) -> None:
+    before = _sys.lazy_modules.copy()
+
+    with ImportSandbox():
+        pass
+
+    assert _sys.lazy_modules == before
+    assert not hasattr(ModuleType("__importsandbox_probe__"), "child")
+
+
+def test_objects_that_are_frozen_stay_frozen(write: Write, forgotten_table: None) -> None:
+    write({"frozen/__init__.py": "", "frozen/sub.py": "", "thaws.py": "lazy import frozen.sub"})
+    package = importlib.import_module("frozen")
+    gc.freeze()
+
+    try:
+        with ImportSandbox():
+            importlib.import_module("thaws")
+        still_frozen = gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
+
+    assert not hasattr(package, "sub")
+    assert still_frozen
+
+
+def test_sandbox_works_where_the_table_of_pending_submodules_is_not_found(
+    importer: Callable[..., ModuleType], forgotten_table: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importer("unaware", "lazy import out_of_sight", {"out_of_sight.py": ""})
+    monkeypatch.setattr(gc, "get_objects", list)
+
+    with ImportSandbox():
+        module.out_of_sight  # noqa: B018
+
+    assert is_unresolved(module, "out_of_sight")
+
+
 @pytest.mark.parametrize("how", ["attribute", "eager import"])
 def test_submodule_that_a_surviving_module_declared_is_pending_again(
     how: str, importer: Callable[..., ModuleType]
 ) -> None:
-    module = importer("declared_it", "lazy import dotted.sub", dotted____init__="", dotted__sub="")
+    module = importer(
+        "declared_it", "lazy import dotted.sub", {"dotted/__init__.py": "", "dotted/sub.py": ""}
+    )
 
     with ImportSandbox():
         if how == "attribute":
@@ -530,7 +652,7 @@ def test_submodule_that_a_surviving_module_declared_is_pending_again(
 def test_submodule_pending_on_a_loaded_package_is_pending_again(
     importer: Callable[..., ModuleType],
 ) -> None:
-    importer("half_used", "lazy import partly.sub", partly____init__="", partly__sub="")
+    importer("half_used", "lazy import partly.sub", {"partly/__init__.py": "", "partly/sub.py": ""})
     package = importlib.import_module("partly")
 
     with ImportSandbox():
@@ -556,10 +678,20 @@ def test_fresh_package_does_not_show_what_its_earlier_version_declared(write: Wr
     assert not found
 
 
-def test_evicting_a_package_leaves_what_other_modules_declared(importer: Callable[..., ModuleType]) -> None:
-    module = importer("still_needs", "lazy import needed.sub", needed____init__="", needed__sub="")
+@pytest.mark.parametrize("inside", [False, True], ids=["before the sandbox", "in the sandbox"])
+def test_evicting_a_package_leaves_what_other_modules_declared(inside: bool, write: Write) -> None:
+    write(
+        {
+            "needs_it.py": "lazy import needed.sub",
+            "needed/__init__.py": "lazy import needed.sub",
+            "needed/sub.py": "",
+        }
+    )
+    if not inside:
+        importlib.import_module("needs_it")
 
     with ImportSandbox() as sandbox:
+        module = importlib.import_module("needs_it")
         importlib.import_module("needed")
         sandbox.evict("needed")
         pending = sandbox.pending()
@@ -592,17 +724,19 @@ def test_filter_is_what_it_was() -> None:
     assert _sys.get_lazy_imports_filter() is None
 
 
-def test_filter_of_the_user_is_asked_by_no_sandbox(write: Write) -> None:
+def test_filter_of_the_user_is_not_asked_by_the_first_sandbox(write: Write, forgotten_table: None) -> None:
     asked = []
     _sys.set_lazy_imports_filter(lambda *arguments: asked.append(arguments))
 
     try:
         with ImportSandbox() as sandbox:
             sandbox.pending()
+        still_there = _sys.get_lazy_imports_filter() is not None
     finally:
         _sys.set_lazy_imports_filter(None)
 
     assert asked == []
+    assert still_there
 
 
 @pytest.mark.parametrize("name", ["__import__", "__lazy_import__"])
@@ -775,6 +909,23 @@ def test_submodule_that_a_preserved_module_declared_is_pending_when_it_is_handed
     assert found
 
 
+def test_preserved_module_finds_the_submodule_of_a_package_that_is_not_preserved(write: Write) -> None:
+    write(
+        {
+            "kept_alone.py": "lazy import passing.sub\ndef use(): return passing.sub",
+            "passing/__init__.py": "",
+            "passing/sub.py": "",
+        }
+    )
+    with ImportSandbox(preserve="kept_alone") as sandbox:
+        importlib.import_module("kept_alone")
+
+    with sandbox:
+        found = importlib.import_module("kept_alone").use() is sys.modules["passing.sub"]
+
+    assert found
+
+
 def test_preserved_module_finds_the_submodule_of_a_package_that_it_has_resolved(write: Write) -> None:
     write(
         {
@@ -799,6 +950,8 @@ def test_wider_fixture_resolves_a_name_for_good(pytester: pytest.Pytester, write
             "wide_importer.py": "lazy import wide_target, other_target, wide_dots.sub",
             "wide_target.py": "class Thing: pass",
             "other_target.py": "",
+            "declared/__init__.py": "",
+            "declared/sub.py": "",
             "wide_dots/__init__.py": "",
             "wide_dots/sub.py": "",
         }
@@ -818,7 +971,16 @@ def test_wider_fixture_resolves_a_name_for_good(pytester: pytest.Pytester, write
         def thing():
             import declared_by_fixture
 
-            return importer.wide_target.Thing()
+            sys.set_lazy_imports("all")
+            sys.set_lazy_imports_filter(never)
+            sys.lazy_modules.discard("wide_dots.sub")
+            yield importer.wide_target.Thing()
+            sys.set_lazy_imports("normal")
+            sys.set_lazy_imports_filter(None)
+
+
+        def never(*_):
+            return False
 
 
         def test_that_requests_it_late(request):
@@ -828,6 +990,11 @@ def test_wider_fixture_resolves_a_name_for_good(pytester: pytest.Pytester, write
             assert vars(importer)["other_target"] is resolved
             assert isinstance(thing, importer.wide_target.Thing)
             assert vars(importer)["wide_target"] is sys.modules["wide_target"]
+            assert {"declared.sub", "wide_dots.sub"} & sys.lazy_modules == {"declared.sub"}
+            assert (sys.get_lazy_imports(), sys.get_lazy_imports_filter()) == ("all", never)
+            import declared
+
+            assert declared.sub is sys.modules["declared.sub"]
 
 
         def test_after_it(thing):
@@ -838,6 +1005,7 @@ def test_wider_fixture_resolves_a_name_for_good(pytester: pytest.Pytester, write
             assert type(vars(importer)["other_target"]) is types.LazyImportType
             assert importer.wide_dots.sub is sys.modules["wide_dots.sub"]
             assert "declared.sub" in sys.lazy_modules
+            assert (sys.get_lazy_imports(), sys.get_lazy_imports_filter()) == ("all", never)
         """,
         declared_by_fixture="lazy import declared.sub",
     )
@@ -845,6 +1013,32 @@ def test_wider_fixture_resolves_a_name_for_good(pytester: pytest.Pytester, write
     result = pytester.runpytest_inprocess()
 
     result.assert_outcomes(passed=2)
+
+
+def test_what_another_thread_declares_belongs_to_the_outer_state(
+    write: Write,
+    importer: Callable[..., ModuleType],
+) -> None:
+    write(
+        {
+            "shared/__init__.py": "",
+            "shared/sub.py": "",
+            "in_thread.py": "lazy import shared.other",
+            "shared/other.py": "",
+        }
+    )
+    package = importlib.import_module("shared")
+    importer("waits_for_shared", "lazy import shared.sub")
+    state = _lazy.LazyImportState()
+    module = importlib.import_module("in_thread")
+    submodule = importlib.import_module("shared.sub")
+
+    state.adopt({"in_thread", "shared.sub"})
+    state.restore()
+
+    assert vars(package)["sub"] is submodule
+    assert "shared.other" in _sys.lazy_modules
+    assert module.shared.other is sys.modules["shared.other"]
 
 
 def test_forgotten_modules_are_freed(write: Write) -> None:
@@ -917,6 +1111,28 @@ def test_module_that_was_loaded_by_other_means_is_not_pending(write: Write) -> N
         pending = sandbox.pending()
 
     assert "loaded_late" not in pending
+
+
+def test_loaded_module_that_python_still_lists_is_not_pending() -> None:
+    if not HAS_LAZY_IMPORTS:
+        pytest.skip(REASON)
+
+    with ImportSandbox() as sandbox:
+        _sys.lazy_modules.add("json")
+        importlib.import_module("json")
+        pending = sandbox.pending()
+
+    assert "json" not in pending
+
+
+def test_submodule_that_its_own_package_declared_is_pending(write: Write) -> None:
+    write({"own/__init__.py": "lazy from . import sub", "own/sub.py": ""})
+
+    with ImportSandbox() as sandbox:
+        importlib.import_module("own")
+        pending = sandbox.pending()
+
+    assert [name for name in pending if name.startswith("own")] == ["own.sub"]
 
 
 def test_submodule_of_a_loaded_package_is_pending(write: Write) -> None:
