@@ -408,8 +408,9 @@ class ImportState:
         self.lists = (self.path, self.meta_path, self.path_hooks)
         self.rows: tuple[Row, ...] = (
             self.modules,
-            self.bindings,
+            # The reverse of how they were noted: what a reload set may have been bound before.
             self.reloads,
+            self.bindings,
             *self.lists,
             self.importer_cache,
             self.namespace_paths,

@@ -52,6 +52,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_preserve_key] = _preserved_by_settings(config)
     if _sandbox.install():
         config.add_cleanup(_sandbox.uninstall)
+    config.add_cleanup(lambda: _close_what_was_left_open(config))
+
+
+def _close_what_was_left_open(config: pytest.Config) -> None:
+    """Close the sandbox of a test whose teardown was interrupted."""
+    if _sandbox_key in config.stash:
+        config.stash[_sandbox_key].__exit__(None, None, None)
 
 
 def _everything_is_isolated(config: pytest.Config) -> bool:
