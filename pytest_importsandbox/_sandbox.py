@@ -449,6 +449,9 @@ def _block(roots: tuple[str, ...]) -> None:
 
 def _take_away(modules: dict[str, Any]) -> None:
     """Remove modules from `sys.modules`, and from the packages that stay."""
+    if not _is_first():
+        for span in watcher.spans:
+            span.state.bindings.note_everywhere()
     for name in modules:
         watcher.note_binding(name)
     remove_modules(modules)

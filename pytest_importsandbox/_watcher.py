@@ -189,7 +189,7 @@ def imports_in_progress(names: Callable[[str], bool] = lambda name: True) -> set
     return {
         name
         for name in list(_module_locks)
-        if names(name) and (lock := _owned_lock(name)) is not None and lock.owner != me
+        if names(name) and (lock := _owned_lock(name)) is not None and lock.owner not in (None, me)
     }
 
 
