@@ -251,6 +251,7 @@ def install() -> bool:
     watcher.installed = True
     if not installed:
         _become_first()
+        watcher.asked.update(sys.modules.copy())
     return not installed
 
 
@@ -275,8 +276,11 @@ def _open(preserve: tuple[str, ...]) -> Span:
 
 def _look_at_new_modules() -> None:
     """Look once at each module that was imported since this was done last."""
-    if not watcher.spans and not _is_first():
-        _become_first()
+    if not _is_first():
+        # Imports went past it.
+        watcher.asked.update(sys.modules.copy())
+        if not watcher.spans:
+            _become_first()
     if watcher.asked:
         names, watcher.asked = watcher.asked, set()
         modules = sys.modules.copy()
@@ -292,11 +296,10 @@ def _look_at_new_modules() -> None:
 
 
 def _become_first() -> None:
-    """Put the watcher before all other finders; up to now, imports went past it."""
+    """Put the watcher before all other finders."""
     if _lazy.AVAILABLE:  # from 3.15
         _lazy.resolve_own_imports()
     put_first(watcher)
-    watcher.asked.update(sys.modules.copy())
 
 
 @contextmanager

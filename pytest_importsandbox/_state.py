@@ -272,9 +272,10 @@ class BindingsRow:
             if attributes is not None and attributes.get(child, MISSING) is not modules[name]:
                 cls._shadowing[name] = _Binding(attributes, child, attributes.get(child, MISSING))
 
-    def __init__(self, modules: dict[str, Any], kept: Mapping[str, Any]) -> None:
+    def __init__(self, modules: dict[str, Any], kept: Mapping[str, Any], reloads: ReloadsRow) -> None:
         self.modules = modules
         self.kept = kept
+        self.reloads = reloads
         self.noted: dict[str, _Binding] = {}
 
     def note(self, name: str) -> None:
@@ -287,7 +288,12 @@ class BindingsRow:
             value = attributes.get(child, MISSING)
             # Whoever takes a module out of the cache may have deleted the attribute as well.
             before = self._value_before(name, attributes) if value is MISSING else value
-            self.noted[name] = _Binding(attributes, child, before)
+            self._note(name, attributes, child, before)
+
+    def _note(self, name: str, attributes: dict[str, Any], child: str, value: Any) -> None:
+        # A namespace that was noted as a whole is put back as a whole.
+        if not self.reloads.has(attributes):
+            self.noted[name] = _Binding(attributes, child, value)
 
     def _value_before(self, name: str, attributes: dict[str, Any]) -> Any:
         """What the package had under the name of a submodule, as far as the snapshot tells."""
@@ -326,7 +332,7 @@ class BindingsRow:
     def _note_bound(self, name: str, attributes: dict[str, Any], child: str) -> None:
         before = self._value_before(name, attributes)
         if name not in self.noted and attributes[child] is not before:
-            self.noted[name] = _Binding(attributes, child, before)
+            self._note(name, attributes, child, before)
 
     def note_again(self, other: BindingsRow) -> None:
         """Note the same places as another row did, with the values of now."""
@@ -343,6 +349,10 @@ class ReloadsRow:
 
     def __init__(self) -> None:
         self.noted: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+
+    def has(self, attributes: dict[str, Any]) -> bool:
+        """Whether a namespace has been noted."""
+        return any(noted is attributes for noted, _ in self.noted.values())
 
     def note(self, name: str, module: object) -> None:
         """Note a namespace; the first note counts."""
@@ -403,8 +413,8 @@ class ImportState:
         self.path_hooks = ListRow("path_hooks")
         self.importer_cache = ImporterCacheRow()
         self.namespace_paths = NamespacePathsRow()
-        self.bindings = BindingsRow(self.modules.saved, kept)
         self.reloads = ReloadsRow()
+        self.bindings = BindingsRow(self.modules.saved, kept, self.reloads)
         self.lists = (self.path, self.meta_path, self.path_hooks)
         self.rows: tuple[Row, ...] = (
             self.modules,
