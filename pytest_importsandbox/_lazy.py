@@ -61,7 +61,7 @@ def check_mode(mode: object) -> None:
 
 
 @contextmanager
-def mode(mode: LazyMode) -> Iterator[None]:  # from 3.15
+def in_mode(mode: LazyMode) -> Iterator[None]:  # from 3.15
     """Let imports run in a mode for a while."""
     before = _sys.get_lazy_imports()
     _sys.set_lazy_imports(mode)
@@ -151,8 +151,8 @@ class Placeholders:  # from 3.15
         NamesRow.look_again()
         self._known.pop(key, None)
 
-    def unresolved(self) -> Iterator[tuple[dict[str, Any], str, Any]]:
-        """Where there is a placeholder now: the namespace, the name and the placeholder."""
+    def unresolved(self) -> Iterator[_Place]:
+        """Where there is a placeholder now."""
         for reference, known in list(self._known.values()):
             attributes = namespace(reference())
             if attributes is not None:
@@ -200,20 +200,14 @@ declarations: Final = Declarations()
 
 
 def forget_declarations(evicted: Mapping[str, object]) -> None:  # from 3.15
-    """Take back what evicted modules declared, and what is pending in them.
-
-    Not what modules that stay declared as well: they would not find it any more.
-    """
+    """Take back what evicted modules declared, unless a module that stays needs it as well."""
     placeholders.look_at(evicted.values())
     needed = _with_parents(placeholders.targets(sys.modules.copy().values()))
-    table = _pending_submodules()
     declared = _with_parents(placeholders.targets(evicted.values()))
-    for package in evicted:
-        declared.update(f"{package}.{child}" for child in table.get(package, set()).copy())
     for name in declared - needed:
         package, _, child = name.rpartition(".")
         _sys.lazy_modules.discard(name)
-        table.get(package, set()).discard(child)
+        _pending_submodules().get(package, set()).discard(child)
 
 
 class NamesRow:  # from 3.15

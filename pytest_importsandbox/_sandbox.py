@@ -146,7 +146,7 @@ class ImportSandbox:
             if lazy is None:
                 _import(absolute)
             else:  # from 3.15
-                with _lazy.mode(lazy):
+                with _lazy.in_mode(lazy):
                     _import(absolute)
             module: ModuleType = sys.modules[absolute]
         except BaseException as exc:
@@ -290,7 +290,6 @@ def _look_at_new_modules() -> None:
         NamespacePathsRow.look_at(known, modules)
         if _lazy.AVAILABLE:  # from 3.15
             _lazy.placeholders.look_at(map(modules.get, known))
-            _lazy.note_pending(span.state for span in watcher.spans)
             # They may declare more.
             watcher.asked.update(name for name in known if spec_of(modules.get(name)).get("_initializing"))
 

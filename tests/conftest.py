@@ -20,8 +20,9 @@ pytest_plugins = ["pytester"]
 REGISTRIES = ("modules", "path", "meta_path", "path_hooks", "path_importer_cache")
 INSTALLED = (
     *(sysconfig.get_path(each) + os.sep for each in ("stdlib", "platstdlib", "purelib", "platlib")),
-    # The standard library can also be a zip archive.
+    # Where they really are: the standard library can be a zip archive, too.
     str(Path(os.__file__).parent) + os.sep,
+    str(Path(pytest.__file__).parents[1]) + os.sep,
 )
 
 

@@ -162,6 +162,21 @@ def test_name_resolved_before_the_sandbox_stays_resolved(importer: Callable[...,
     assert vars(module)["early"] is early is sys.modules["early"]
 
 
+def test_name_resolved_between_two_sandboxes_stays_resolved(importer: Callable[..., ModuleType]) -> None:
+    module = importer("resolved_between", "lazy import between", {"between.py": ""})
+    with ImportSandbox():
+        pass
+    importlib.import_module("between")
+    with ImportSandbox():
+        pass
+    between = module.between
+
+    with ImportSandbox():
+        pass
+
+    assert vars(module)["between"] is between
+
+
 def test_name_deleted_or_bound_by_a_test_is_unresolved_again(importer: Callable[..., ModuleType]) -> None:
     module = importer("bound_by_hand", "lazy import one; lazy import two", {"one.py": "", "two.py": ""})
 
@@ -283,6 +298,20 @@ def test_plugin_that_is_imported_in_the_mode_all_has_resolved_its_own_imports(
     )
 
     assert output.split() == ["False"]
+
+
+def test_own_imports_are_resolved_before_the_watcher_is_asked(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write({"own_import.py": ""})
+    monkeypatch.setitem(vars(_lazy), "own_import", None)
+    exec("lazy import own_import", vars(_lazy))
+    del sys.meta_path[0]
+
+    with ImportSandbox():
+        unresolved = is_unresolved(_lazy, "own_import")
+
+    assert not unresolved
 
 
 # -- Fakes, blocks, failures, evictions, reloads
@@ -576,6 +605,19 @@ def test_package_does_not_show_what_a_test_declared(statement: str, used: bool, 
     assert not found
 
 
+def test_name_of_a_module_that_was_imported_between_two_sandboxes_is_unresolved_again(
+    importer: Callable[..., ModuleType],
+) -> None:
+    with ImportSandbox():
+        pass
+    module = importer("came_between", "lazy import goes_between", {"goes_between.py": ""})
+
+    with ImportSandbox():
+        module.goes_between  # noqa: B018
+
+    assert is_unresolved(module, "goes_between")
+
+
 def test_submodule_of_a_surviving_package_is_not_found_because_of_an_earlier_test(
     write: Write,
 ) -> None:
@@ -731,7 +773,7 @@ def test_filter_of_the_user_is_not_asked_by_the_first_sandbox(write: Write, forg
     try:
         with ImportSandbox() as sandbox:
             sandbox.pending()
-        still_there = _sys.get_lazy_imports_filter() is not None
+            still_there = _sys.get_lazy_imports_filter() is not None
     finally:
         _sys.set_lazy_imports_filter(None)
 
@@ -909,6 +951,27 @@ def test_submodule_that_a_preserved_module_declared_is_pending_when_it_is_handed
     assert found
 
 
+def test_loaded_submodule_of_a_preserved_package_is_not_declared_again(write: Write) -> None:
+    write(
+        {
+            "kept_loaded/__init__.py": "",
+            "kept_loaded/user.py": "lazy import kept_loaded.sub as sub\ndef use(): return sub",
+            "kept_loaded/sub.py": "",
+        }
+    )
+    with ImportSandbox(preserve="kept_loaded") as sandbox:
+        importlib.import_module("kept_loaded.user")
+    with sandbox:
+        importlib.import_module("kept_loaded.user").use()
+
+    with sandbox:
+        importlib.import_module("kept_loaded.user")
+        loaded = "kept_loaded.sub" in sys.modules
+        declared = "kept_loaded.sub" in _sys.lazy_modules
+
+    assert (loaded, declared) == (True, False)
+
+
 def test_preserved_module_finds_the_submodule_of_a_package_that_is_not_preserved(write: Write) -> None:
     write(
         {
@@ -1015,6 +1078,54 @@ def test_wider_fixture_resolves_a_name_for_good(pytester: pytest.Pytester, write
     result.assert_outcomes(passed=2)
 
 
+@pytest.mark.parametrize(
+    ("change", "setting"),
+    [
+        ("sys.set_lazy_imports('all')", "sys.get_lazy_imports()"),
+        ("sys.set_lazy_imports_filter(print)", "sys.get_lazy_imports_filter()"),
+        ("builtins.__import__ = partial(builtins.__import__)", "builtins.__import__"),
+    ],
+)
+def test_setting_that_a_wider_fixture_changes_stays_changed(
+    change: str, setting: str, pytester: pytest.Pytester
+) -> None:
+    if not HAS_LAZY_IMPORTS:
+        pytest.skip(REASON)
+    pytester.makepyfile(
+        f"""
+        import builtins
+        import sys
+        from functools import partial
+
+        import pytest
+
+        pytestmark = pytest.mark.isolated_imports
+        before = {setting}
+        changed = []
+
+
+        @pytest.fixture(scope="module")
+        def change():
+            {change}
+            changed.append({setting})
+
+
+        def test_that_requests_it_late(request):
+            request.getfixturevalue("change")
+            assert {setting} == changed[0] != before
+
+
+        def test_after_it(change):
+            assert {setting} == changed[0]
+        """
+    )
+
+    with ImportSandbox():
+        result = pytester.runpytest_inprocess()
+
+    result.assert_outcomes(passed=2)
+
+
 def test_what_another_thread_declares_belongs_to_the_outer_state(
     write: Write,
     importer: Callable[..., ModuleType],
@@ -1029,7 +1140,7 @@ def test_what_another_thread_declares_belongs_to_the_outer_state(
     )
     package = importlib.import_module("shared")
     importer("waits_for_shared", "lazy import shared.sub")
-    state = _lazy.LazyImportState()
+    state = _lazy.LazyImportState({})
     module = importlib.import_module("in_thread")
     submodule = importlib.import_module("shared.sub")
 
@@ -1043,11 +1154,24 @@ def test_what_another_thread_declares_belongs_to_the_outer_state(
 
 def test_forgotten_modules_are_freed(write: Write) -> None:
     write({"short_lived.py": "lazy import not_at_all\nimport short_lived"})
-    with ImportSandbox(), ImportSandbox():
-        reference = weakref.ref(importlib.import_module("short_lived"))
-        with ImportSandbox():
-            pass
 
+    for _ in range(2):  # Only the second time, nothing else is looked at for the first time.
+        with ImportSandbox(), ImportSandbox():
+            reference = weakref.ref(importlib.import_module("short_lived"))
+            with ImportSandbox():
+                pass
+    gc.collect()
+
+    assert reference() is None
+
+
+def test_module_that_no_sandbox_forgot_is_freed(write: Write) -> None:
+    write({"left_alone.py": "lazy import not_used\ndef function(): pass"})
+    reference = weakref.ref(importlib.import_module("left_alone").function)
+    with ImportSandbox():
+        pass
+
+    del sys.modules["left_alone"]
     gc.collect()
 
     assert reference() is None
