@@ -1,0 +1,94 @@
+"""Threads that import while isolated tests run."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_imports_in_other_threads_never_fail(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        **{f"new/module_{number}": f"NUMBER = {number}" for number in range(300)},
+        **{f"again/{name}": "import again.tail; VALUE = again.tail.VALUE" for name in ("head", "body")},
+        **{"again/tail": "VALUE = 1", "new/__init__": "", "package": "", "again/__init__": ""},
+        test_it="""
+        import importlib
+        import json.decoder
+        import sched
+        import sys
+        import threading
+
+        import pytest
+
+        import again, new
+
+        errors, done = [], []
+        stop = threading.Event()
+
+
+        def is_loaded():
+            from json.decoder import JSONDecoder
+            import collections.abc, importlib.machinery, os.path
+
+            assert JSONDecoder is json.decoder.JSONDecoder
+            assert {"sys", "os", "pytest", "json.decoder", __name__} <= sys.modules.keys()
+
+
+        def is_new():
+            number = len(done) % 300
+            assert importlib.import_module(f"new.module_{number}").NUMBER == number
+
+
+        def is_forgotten():
+            for name in ("again.head", "again.body", "again.tail"):
+                sys.modules.pop(name, None)
+            from again import body, head
+
+            assert (head.VALUE, body.VALUE) == (1, 1)
+
+
+        def in_a_loop(imports):
+            while not stop.is_set():
+                try:
+                    imports()
+                except BaseException as exc:
+                    errors.append(exc)
+                    raise
+                done.append(imports)
+
+
+        @pytest.fixture(scope="module", autouse=True)
+        def threads():
+            interval = sys.getswitchinterval()
+            sys.setswitchinterval(1e-4)
+            threads = [threading.Thread(target=in_a_loop, args=[each]) for each in IMPORTS]
+            for thread in threads:
+                thread.start()
+            yield
+            stop.set()
+            for thread in threads:
+                thread.join()
+            sys.setswitchinterval(interval)
+
+
+        IMPORTS = [is_loaded, is_new, is_forgotten]
+
+
+        @pytest.mark.parametrize("number", range(500))
+        def test_isolated(number, temp_package, fresh_import):
+            if number % 20 == 0:
+                temp_package("package", {"sub.py": ""})
+                fresh_import("package.sub")
+            sys.modules["sched"] = sys.modules.pop("sched")
+            sys.path.reverse()
+            fresh_import("package")
+
+
+        def test_no_thread_failed():
+            assert errors == []
+            assert set(done) == set(IMPORTS)
+        """,
+    )
+
+    result = pytester.runpytest_subprocess("-q")
+
+    result.assert_outcomes(passed=501)

@@ -1,0 +1,1189 @@
+"""Preserved modules: which they are and why, and that they come back as they were."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pytest_importsandbox._preserved import Store, is_extension, is_standard, stays_in_place
+
+Run = Callable[..., str]
+
+STANDARD = Path(os.__file__).parent
+SUFFIX = EXTENSION_SUFFIXES[0]
+
+
+def module(name: str, origin: str | None = None, **attributes: object) -> ModuleType:
+    """A module that was found at some place."""
+    made = ModuleType(name)
+    made.__spec__ = ModuleSpec(name, None, origin=origin or str(Path("elsewhere", f"{name}.py").absolute()))
+    vars(made).update(attributes)
+    return made
+
+
+def extension(name: str) -> ModuleType:
+    return module(name, str(Path("elsewhere", f"{name}{SUFFIX}").absolute()))
+
+
+def standard(name: str, **attributes: object) -> ModuleType:
+    return module(name, str(STANDARD / f"{name}.py"), **attributes)
+
+
+class Hostile:
+    @property
+    def __class__(self) -> Any:
+        raise ZeroDivisionError
+
+    def _raise(self, *args: object) -> Any:
+        raise ZeroDivisionError
+
+    __eq__ = __getattr__ = __getattribute__ = __bool__ = __len__ = _raise
+    __hash__ = None  # type: ignore[assignment]
+
+
+# What a module is
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        ("built-in", True),
+        (f"/elsewhere/native{SUFFIX}", True),
+        ("frozen", False),
+        ("/elsewhere/native.py", False),
+        ("namespace", False),
+        (None, False),
+        (5, False),
+    ],
+)
+def test_extension_is_known_by_its_origin(origin: Any, expected: bool) -> None:
+    made = ModuleType("native")
+    made.__spec__ = ModuleSpec("native", None, origin=origin)
+
+    assert is_extension(made) is expected
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        ("built-in", True),
+        ("frozen", True),
+        (str(STANDARD / "token.py"), True),
+        (str(STANDARD / "json" / "__init__.py"), True),
+        (str(STANDARD / "lib-dynload" / f"_queue{SUFFIX}"), True),
+        (str(STANDARD / "site-packages" / "attr" / "__init__.py"), False),
+        (str(STANDARD / "dist-packages" / "attr" / "__init__.py"), False),
+        (f"{STANDARD}-of-mine{os.sep}token.py", False),
+        (os.sep + str(Path("elsewhere", "token.py")), False),
+        (None, False),
+        (5, False),
+    ],
+)
+def test_standard_library_is_known_by_its_place(origin: Any, expected: bool) -> None:
+    made = ModuleType("token")
+    made.__spec__ = ModuleSpec("token", None, origin=origin)
+
+    assert is_standard(made) is expected
+
+
+ODD = [lambda: None, lambda: 5, lambda: "text", lambda: ModuleType("without_spec"), Hostile]
+ODD_IDS = ["None", "int", "str", "module", "hostile"]
+
+
+@pytest.mark.parametrize("make", ODD, ids=ODD_IDS)
+def test_what_no_import_made_is_neither_extension_nor_standard(make: Callable[[], object]) -> None:
+    value = make()
+
+    assert (is_extension(value), is_standard(value), stays_in_place(value)) == (False, False, False)
+
+
+@pytest.mark.parametrize("make", ODD, ids=ODD_IDS)
+def test_spec_of_another_kind_says_nothing(make: Callable[[], Any]) -> None:
+    made = ModuleType("odd")
+    made.__spec__ = make()
+
+    assert (is_extension(made), is_standard(made)) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        ("built-in", True),
+        ("frozen", True),
+        (str(STANDARD / "lib-dynload" / f"_queue{SUFFIX}"), True),
+        (str(STANDARD / "token.py"), False),
+        (os.sep + str(Path("elsewhere", f"native{SUFFIX}")), False),
+    ],
+)
+def test_compiled_and_frozen_parts_of_the_standard_library_stay_in_place(origin: str, expected: bool) -> None:
+    assert stays_in_place(module("some", origin)) is expected
+
+
+@pytest.mark.parametrize("name", ["sys", "math", "os", "json", "unittest.mock", "ctypes", "sqlite3"])
+def test_standard_library_of_this_interpreter_is_known(name: str, run_script: Run) -> None:
+    output = run_script(
+        f"""
+        import importlib
+
+        from pytest_importsandbox._preserved import is_standard
+
+        print(is_standard(importlib.import_module({name!r})))
+        """
+    )
+
+    assert output.split() == ["True"]
+
+
+@pytest.mark.parametrize("name", ["pytest", "_pytest.fixtures", "pluggy", "pytest_importsandbox.plugin"])
+def test_installed_package_is_not_the_standard_library(name: str) -> None:
+    assert not is_standard(sys.modules[name])
+
+
+# Why a module is preserved
+
+
+def kept(
+    added: dict[str, Any],
+    *,
+    originals: dict[str, Any] | None = None,
+    named: tuple[str, ...] = (),
+    temporary: tuple[str, ...] = (),
+    store: Store | None = None,
+) -> set[str]:
+    """The names that a store keeps of what a sandbox added."""
+    store = store or Store()
+    before = set(store.modules)
+    store.keep(added, originals or {}, named, temporary)
+    return store.modules.keys() - before
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (standard("token"), "it belongs to the standard library"),
+        (extension("native"), "'native' has extension modules"),
+        (module("pygments.token"), "'pygments' belongs to pytest or a plugin"),
+        (module("pytest_something.plugin"), "'pytest_something' belongs to pytest or a plugin"),
+        (module("named.sub"), "it is named in the settings"),
+        (module("plain"), None),
+        (module("nameds"), None),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_reason(made: ModuleType, reason: str | None) -> None:
+    store = Store()
+    store.plugin_packages.add("pytest_something")
+    store.look_at([made.__name__], {made.__name__: made})
+
+    assert store.reason(made.__name__, made, ["named"]) == reason
+
+
+def test_plain_module_is_forgotten() -> None:
+    assert kept({"plain": module("plain")}) == set()
+
+
+def test_standard_library_is_kept() -> None:
+    assert kept({"token": standard("token"), "plain": module("plain")}) == {"token"}
+
+
+def test_module_of_a_test_with_a_name_of_the_standard_library_is_forgotten() -> None:
+    assert kept({"token": module("token")}) == set()
+
+
+def test_package_with_an_extension_is_kept_whole() -> None:
+    added = {
+        "pkg": module("pkg"),
+        "pkg.sub": module("pkg.sub"),
+        "pkg.sub.native": extension("pkg.sub.native"),
+        "plain": module("plain"),
+    }
+
+    assert kept(added) == {"pkg", "pkg.sub", "pkg.sub.native"}
+
+
+def test_part_of_a_package_whose_extension_was_loaded_before_is_kept() -> None:
+    before = {"pkg": module("pkg"), "pkg.native": extension("pkg.native")}
+    store = Store()
+    store.look_at(before, before)
+
+    assert kept({"pkg.late": module("pkg.late")}, originals=before, store=store) == {"pkg.late"}
+
+
+@pytest.mark.parametrize(
+    ("native", "package"), [("pkg_core", "pkg"), ("_pkg_backend", "pkg"), ("_pkg", None), ("pkgs", None)]
+)
+def test_extension_package_goes_with_the_package_that_it_is_named_after(
+    native: str, package: str | None
+) -> None:
+    added = {native: extension(native), "pkg": module("pkg"), "other": module("other")}
+
+    assert kept(added) - {native} == ({package} if package else set())
+
+
+def test_named_package_is_kept_with_its_submodules() -> None:
+    added = {"named": module("named"), "named.sub": module("named.sub"), "nameds": module("nameds")}
+
+    assert kept(added, named=("named",)) == {"named", "named.sub"}
+
+
+def test_parents_of_a_named_module_are_kept() -> None:
+    added = {"pkg": module("pkg"), "pkg.named": module("pkg.named"), "pkg.other": module("pkg.other")}
+
+    assert kept(added, named=("pkg.named",)) == {"pkg", "pkg.named"}
+
+
+def test_what_a_kept_module_brought_along_is_kept() -> None:
+    store = Store()
+    store.note_brought_along("named", "along")
+    store.note_brought_along("along", "further.sub")
+    added = {
+        name: module(name) for name in ("named", "along", "further", "further.sub", "further.other", "plain")
+    }
+
+    assert kept(added, named=("named",), store=store) == {"named", "along", "further", "further.sub"}
+
+
+def test_what_a_forgotten_module_brought_along_is_forgotten() -> None:
+    store = Store()
+    store.note_brought_along("plain", "along")
+
+    assert kept({"plain": module("plain"), "along": module("along")}, store=store) == set()
+
+
+def test_notes_of_what_was_brought_along_are_forgotten_in_the_end() -> None:
+    store = Store()
+    store.note_brought_along("named", "along")
+    store.forget_notes()
+
+    assert kept({"named": module("named"), "along": module("along")}, named=("named",), store=store) == {
+        "named"
+    }
+
+
+def held_module() -> object:
+    return HELD
+
+
+def held_class() -> object:
+    return type("C", (), {"__module__": "held"})
+
+
+def held_function() -> object:
+    def function() -> None: ...
+
+    function.__module__ = "held"
+    return function
+
+
+HELD = module("held")
+
+
+@pytest.mark.parametrize(
+    "make", [held_module, held_class, held_function], ids=["module", "class", "function"]
+)
+def test_what_a_kept_module_holds_on_to_is_kept(make: Callable[[], object]) -> None:
+    added = {"named": module("named", attribute=make()), "held": HELD, "plain": module("plain")}
+
+    assert kept(added, named=("named",)) == {"named", "held"}
+
+
+def test_module_of_a_kept_builtin_function_is_kept() -> None:
+    added = {"named": module("named", attribute=len, other=int), "builtins": standard("builtins")}
+
+    assert kept(added, named=("named",)) == {"named", "builtins"}
+
+
+def test_instances_hold_on_to_nothing() -> None:
+    instance = type("C", (), {"__module__": "held"})()
+
+    assert kept({"named": module("named", attribute=instance), "held": HELD}, named=("named",)) == {"named"}
+
+
+def test_hostile_attributes_of_a_kept_module_are_never_asked_anything() -> None:
+    class Meta(type):
+        @property
+        def __module__(cls) -> Any:  # type: ignore[override]
+            raise ZeroDivisionError
+
+        def __getattribute__(cls, name: str) -> Any:
+            raise ZeroDivisionError
+
+        def __eq__(cls, other: object) -> bool:
+            raise ZeroDivisionError
+
+        __hash__ = type.__hash__
+
+    class Odd(metaclass=Meta):
+        pass
+
+    added = {"named": module("named", one=Hostile(), two=Odd, three=None), "held": HELD}
+
+    assert kept(added, named=("named",)) == {"named"}
+
+
+def test_class_that_says_nothing_of_its_module_holds_on_to_nothing() -> None:
+    odd = type("Odd", (), {"__module__": 5})
+
+    assert kept({"named": module("named", odd=odd)}, named=("named",)) == {"named"}
+
+
+def test_fake_is_forgotten() -> None:
+    added = {"named": ModuleType("named"), "named.sub": None, "other": object()}
+
+    assert kept(added, named=("named", "other")) == set()
+
+
+def test_key_that_is_no_name_is_forgotten() -> None:
+    added: dict[Any, Any] = {5: standard("token"), None: standard("token")}
+
+    assert kept(added) == set()
+
+
+def test_fresh_copy_is_temporary() -> None:
+    assert kept({"token": standard("token")}, originals={"token": standard("token")}) == set()
+
+
+def test_fresh_copy_of_a_preserved_module_is_temporary() -> None:
+    store = Store()
+    first = standard("token")
+    store.keep({"token": first}, {}, (), ())
+
+    store.keep({"token": standard("token")}, {}, (), ())
+
+    assert store.modules == {"token": first}
+
+
+def test_new_part_of_a_fresh_copy_is_temporary() -> None:
+    added = {"pkg": module("pkg"), "pkg.new": module("pkg.new")}
+
+    assert kept(added, originals={"pkg": module("pkg")}, named=("pkg",)) == set()
+
+
+def test_of_a_temporary_package_only_compiled_code_is_kept() -> None:
+    added = {"pkg": module("pkg"), "pkg.sub": module("pkg.sub"), "native": extension("native")}
+    added["pkg.native"] = extension("pkg.native")
+
+    assert kept(added, temporary=("pkg.sub", "native")) == {"pkg", "pkg.native", "native"}
+
+
+def test_kept_modules_are_no_longer_unknown() -> None:
+    store = Store()
+    token = standard("token")
+    store.keep({"token": token}, {}, (), ())
+    other = standard("token")
+
+    assert store.unknown({"token": token, "plain": other}) == {"plain": other}
+    assert store.unknown({"token": other}) == {"token": other}
+
+
+# What comes back together
+
+
+def test_whole_tree_comes_back() -> None:
+    store = Store()
+    store.keep({name: module(name) for name in ("pkg", "pkg.sub", "pkg.sub.deep")}, {}, ("pkg",), ())
+
+    assert set(store.group("pkg.sub")) == {"pkg", "pkg.sub", "pkg.sub.deep"}
+
+
+def test_what_came_along_comes_back() -> None:
+    store = Store()
+    store.note_brought_along("pkg", "along.sub")
+    store.keep(
+        {name: module(name) for name in ("pkg", "along", "along.sub", "other")}, {}, ("pkg", "other"), ()
+    )
+
+    assert set(store.group("pkg")) == {"pkg", "along", "along.sub"}
+
+
+def test_of_the_standard_library_only_what_came_along_comes_back() -> None:
+    store = Store()
+    store.note_brought_along("xml.one", "xml.two")
+    store.keep({name: standard(name) for name in ("xml", "xml.one", "xml.two", "xml.three")}, {}, (), ())
+
+    assert set(store.group("xml.one")) == {"xml", "xml.one", "xml.two"}
+
+
+def test_group_is_asked_for_again_when_more_is_kept() -> None:
+    store = Store()
+    store.keep({"pkg": module("pkg")}, {}, ("pkg",), ())
+    first = set(store.group("pkg"))
+
+    store.keep({"pkg.late": module("pkg.late")}, {}, ("pkg",), ())
+
+    assert (first, set(store.group("pkg"))) == ({"pkg"}, {"pkg", "pkg.late"})
+
+
+# From the first import to the next
+
+
+def test_module_of_the_standard_library_is_the_same_in_every_sandbox(run_script: Run) -> None:
+    output = run_script(
+        """
+        import importlib
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        names = [
+            "asyncio", "colorsys", "concurrent.futures", "ctypes", "decimal", "email.message",
+            "logging.config", "multiprocessing.pool", "numbers", "sqlite3", "ssl", "unittest.mock",
+            "xml.etree.ElementTree",
+        ]
+        before = list(sys.modules)
+        for name in names:
+            seen = []
+            for _ in range(3):
+                with ImportSandbox():
+                    seen.append(importlib.import_module(name))
+                if list(sys.modules) != before:
+                    print("sys.modules is another after", name)
+            seen.append(importlib.import_module(name))
+            for added in sys.modules.keys() - set(before):
+                del sys.modules[added]
+            if not all(each is seen[0] for each in seen):
+                print("another copy of", name)
+        print(len(names))
+        """
+    )
+
+    assert output.splitlines() == ["13"]
+
+
+def test_classes_of_the_standard_library_stay_the_same(run_script: Run) -> None:
+    output = run_script(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox():
+            from decimal import Decimal
+            from numbers import Number
+            from fractions import Fraction
+        with ImportSandbox():
+            import decimal
+            import fractions
+            import numbers
+
+            print(isinstance(decimal.Decimal(1), Decimal), isinstance(fractions.Fraction(1), Number))
+            print(isinstance(Decimal(1), numbers.Number))
+        """
+    )
+
+    assert output.split() == ["True"] * 3
+
+
+def test_handlers_are_not_doubled(run_script: Run) -> None:
+    output = run_script(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        for _ in range(3):
+            with ImportSandbox():
+                import logging
+                import logging.config
+
+                logging.basicConfig()
+        import logging
+
+        print(len(logging.getLogger().handlers))
+        """
+    )
+
+    assert output.split() == ["1"]
+
+
+def test_user_named_package_runs_once(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        seen = []
+        for _ in range(3):
+            with ImportSandbox(preserve=["named.sub", "other"]):
+                import named.sub
+                import other
+                import plain
+            seen.append((named, named.sub, other))
+            print([name for name in ("named", "named.sub", "other", "plain") if name in sys.modules])
+        print(all(each is first for those in seen for each, first in zip(those, seen[0])))
+        """,
+        files={
+            "named/__init__.py": "print('named runs')",
+            "named/sub.py": "print('named.sub runs')",
+            "other.py": "print('other runs')",
+            "plain.py": "print('plain runs')",
+        },
+    )
+
+    assert output.splitlines() == [
+        "named runs",
+        "named.sub runs",
+        "other runs",
+        "plain runs",
+        "[]",
+        "plain runs",
+        "[]",
+        "plain runs",
+        "[]",
+        "True",
+    ]
+
+
+def test_one_preserved_package_may_be_a_bare_name(run_script: Run) -> None:
+    output = run_script(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        for _ in range(2):
+            with ImportSandbox(preserve="named"):
+                import named
+        """,
+        files={"named.py": "print('runs')"},
+    )
+
+    assert output.split() == ["runs"]
+
+
+def test_preserved_module_comes_back_in_sandboxes_that_do_not_name_it_and_outside(run_script: Run) -> None:
+    output = run_script(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="named"):
+            import named as first
+        with ImportSandbox():
+            import named as second
+        import named as third
+
+        print(first is second is third)
+        """,
+        files={"named.py": "print('runs')"},
+    )
+
+    assert output.split() == ["runs", "True"]
+
+
+def test_what_a_preserved_module_brought_along_comes_back_with_it(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="named"):
+            import named
+            first = {name: sys.modules[name] for name in ("named", "along", "along.sub", "lazily")}
+        with ImportSandbox():
+            import named
+            print(all(sys.modules[name] is first[name] for name in first))
+        with ImportSandbox():
+            import along.sub
+            print(along.sub is first["along.sub"])
+        """,
+        files={
+            "named.py": "import along.sub\nfrom lazily import f",
+            "along/__init__.py": "print('along runs')",
+            "along/sub.py": "",
+            "lazily.py": "def f(): pass",
+        },
+    )
+
+    assert output.split() == ["along", "runs", "True", "True"]
+
+
+def test_what_a_preserved_module_holds_on_to_comes_back(run_script: Run) -> None:
+    output = run_script(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="named"):
+            import dates
+            import named
+        with ImportSandbox():
+            import dates as again
+            print(again is dates, isinstance(named.today, again.Date))
+        """,
+        files={"dates.py": "class Date: pass", "named.py": "from dates import Date\ntoday = Date()"},
+    )
+
+    assert output.split() == ["True", "True"]
+
+
+def test_plain_module_runs_again(run_script: Run) -> None:
+    output = run_script(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        for _ in range(2):
+            with ImportSandbox():
+                import plain
+        import plain
+        """,
+        files={"plain.py": "print('runs')"},
+    )
+
+    assert output.split() == ["runs"] * 3
+
+
+def test_module_of_the_test_with_a_name_of_the_standard_library_runs_again(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox():
+            import colorsys as real
+        for _ in range(2):
+            with ImportSandbox() as sandbox:
+                sandbox.temp_package("colorsys", "print('mine runs')")
+                sandbox.fresh_import("colorsys")
+        import colorsys
+
+        print(colorsys is real)
+        """
+    )
+
+    assert output.splitlines() == ["mine runs", "mine runs", "True"]
+
+
+def test_fake_of_the_test_does_not_come_back(run_script: Run) -> None:
+    output = run_script(
+        """
+        import importlib.util
+        import sys
+        from types import ModuleType
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="named"):
+            sys.modules["named"] = ModuleType("named")
+            sys.modules["colorsys"] = ModuleType("colorsys")
+        import colorsys
+        import named
+
+        print(named.X, hasattr(colorsys, "rgb_to_hsv"))
+        """,
+        files={"named.py": "X = 1"},
+    )
+
+    assert output.split() == ["1", "True"]
+
+
+def test_fresh_copy_of_a_preserved_module_gives_way_to_the_first(run_script: Run) -> None:
+    output = run_script(
+        """
+        import importlib
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="named"):
+            first = importlib.import_module("named")
+            first_sub = importlib.import_module("named.sub")
+        with ImportSandbox(preserve="named") as sandbox:
+            again = sandbox.fresh_import("named")
+            again_sub = importlib.import_module("named.sub")
+            importlib.import_module("named.late")
+            print(again is first, again_sub is first_sub)
+        print(importlib.import_module("named") is first)
+        print(importlib.import_module("named.sub") is first_sub, first.sub is first_sub)
+        print("late" in vars(first), "named.late" in sys.modules)
+        """,
+        files={"named/__init__.py": "", "named/sub.py": "", "named/late.py": ""},
+    )
+
+    assert output.splitlines() == ["False False", "True", "True True", "False False"]
+
+
+@pytest.mark.parametrize("position", ["last", "not last"])
+def test_new_part_of_a_fresh_copy_does_not_come_back(position: str, run_script: Run) -> None:
+    output = run_script(
+        f"""
+        import importlib
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        import named
+        if {position!r} != "last":
+            import other
+        with ImportSandbox(preserve="named") as sandbox:
+            sandbox.fresh_import("named")
+            importlib.import_module("named.late")
+        print(importlib.import_module("named.late").parent is named)
+        """,
+        files={"named/__init__.py": "", "named/late.py": "import named as parent", "other.py": ""},
+    )
+
+    assert output.split() == ["True"]
+
+
+def test_part_that_is_imported_later_is_preserved_with_its_package(run_script: Run) -> None:
+    output = run_script(
+        """
+        import importlib
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        def look():
+            with ImportSandbox(preserve="named"):
+                return importlib.import_module("named"), importlib.import_module("named.late")
+
+        with ImportSandbox(preserve="named"):
+            first = importlib.import_module("named")
+        seen = [look(), look()]
+        print(seen[0][0] is seen[1][0] is first, seen[0][1] is seen[1][1])
+        with ImportSandbox():
+            named = importlib.import_module("named")
+            print(named is first, named.late is sys.modules["named.late"] is seen[0][1])
+        """,
+        files={"named/__init__.py": "", "named/late.py": ""},
+    )
+
+    assert output.splitlines() == ["True True", "True True"]
+
+
+# How they come back
+
+DESCRIBED = {
+    "named/__init__.py": """
+        print("runs")
+
+        def __getattr__(name):
+            print("asked for", name)
+            raise AttributeError(name)
+        """,
+    "named/sub.py": """
+        import warnings
+
+        warnings.warn("it runs", RuntimeWarning)
+
+        class C:
+            pass
+
+        def function():
+            return 1
+        """,
+    "named/text.txt": "a text",
+}
+
+
+def test_module_comes_back_with_all_its_own_attributes(run_script: Run) -> None:
+    output = run_script(
+        """
+        import importlib
+        import sys
+        import warnings
+
+        from pytest_importsandbox import ImportSandbox
+
+        names = ["named", "named.sub", "spread", "spread.part"]
+        with ImportSandbox(preserve=["named", "spread"]):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                before = {name: importlib.import_module(name) for name in names}
+            attributes = {name: dict(vars(before[name])) for name in names}
+        for _ in range(3):
+            with ImportSandbox():
+                for name in names:
+                    module = importlib.import_module(name)
+                    now = vars(module)
+                    assert module is before[name], name
+                    assert list(now) == list(attributes[name]), name
+                    assert all(now[each] is attributes[name][each] for each in now), name
+                    for own in ("__spec__", "__loader__", "__builtins__", "__name__", "__package__"):
+                        assert own in now or name == "spread" and own == "__builtins__", own
+                    assert now["__spec__"]._initializing is False
+            assert not set(names) & sys.modules.keys()
+        print("as before")
+        """,
+        files={**DESCRIBED, "spread/part.py": ""},
+    )
+
+    # `__path__` is what the import system asks a package for once, before it knows that there is a submodule.
+    assert output.splitlines()[0] == "runs"
+    assert output.splitlines()[-1] == "as before"
+    assert output.count("runs") == 1
+    assert "asked for" not in output.replace("asked for __path__", "")
+
+
+def test_attribute_on_the_parent_comes_back(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        import pkg
+        with ImportSandbox(preserve=["pkg.sub", "pkg.same", "pkg.gone"]):
+            import pkg.gone
+            import pkg.same
+            import pkg.sub
+            del pkg.gone
+            pkg.same = first_same = sys.modules["pkg.same"].same
+        print([name for name in ("sub", "same", "gone") if name in vars(pkg)])
+        with ImportSandbox():
+            import pkg.sub
+            print(pkg.sub is sys.modules["pkg.sub"])
+        print([name for name in ("sub", "same", "gone") if name in vars(pkg)])
+        """,
+        files={
+            "pkg/__init__.py": "",
+            "pkg/sub.py": "",
+            "pkg/same.py": "def same(): pass",
+            "pkg/gone.py": "",
+        },
+    )
+
+    assert output.splitlines() == ["[]", "True", "[]"]
+
+
+def test_attribute_on_a_parent_that_stayed_is_there_for_those_that_came_along(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        import pkg
+        with ImportSandbox(preserve="named"):
+            import named
+        print("sub" in vars(pkg))
+        with ImportSandbox():
+            import named
+            print(pkg.sub is sys.modules["pkg.sub"])
+        print("sub" in vars(pkg))
+        """,
+        files={"pkg/__init__.py": "", "pkg/sub.py": "", "named.py": "import pkg.sub"},
+    )
+
+    assert output.split() == ["False", "True", "False"]
+
+
+def test_module_that_came_along_comes_back_without_the_parent_that_is_gone(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        import pkg
+        with ImportSandbox(preserve="named"):
+            import named
+        with ImportSandbox():
+            del sys.modules["pkg"]
+            import named
+            print("pkg.sub" in sys.modules, "pkg" in sys.modules)
+        """,
+        files={"pkg/__init__.py": "", "pkg/sub.py": "", "named.py": "import pkg.sub"},
+    )
+
+    assert output.splitlines() == ["True False"]
+
+
+@pytest.mark.parametrize(
+    ("use", "expected"),
+    [
+        ("importlib.util.find_spec('named.sub').origin == first.__spec__.origin", "True"),
+        ("importlib.util.find_spec('named.sub') is first.__spec__", "True"),
+        ("[each.name for each in pkgutil.iter_modules(named.__path__)]", "['sub']"),
+        ("[each.name for each in pkgutil.walk_packages(named.__path__, 'named.')]", "['named.sub']"),
+        ("pkgutil.resolve_name('named.sub:C') is first.C", "True"),
+        ("inspect.getsource(named.sub.function).split()[:2]", "['def', 'function():']"),
+        ("inspect.getsource(named.sub).split()[:2]", "['import', 'warnings']"),
+        ("inspect.getmodule(named.sub.C) is first", "True"),
+        ("(importlib.resources.files('named') / 'text.txt').read_text('utf-8')", "a text"),
+        ("pkgutil.get_data('named', 'text.txt').decode()", "a text"),
+        ("type(pickle.loads(pickle.dumps(first.C()))) is first.C", "True"),
+        ("pickle.loads(pickle.dumps(first.function)) is first.function", "True"),
+        ("typing.get_type_hints(first.function)", "{}"),
+    ],
+)
+@pytest.mark.parametrize("place", ["with ImportSandbox():", "if True:"], ids=["inside", "outside"])
+def test_module_that_came_back_works_as_before(use: str, expected: str, place: str, run_script: Run) -> None:
+    output = run_script(
+        f"""
+        import importlib.resources
+        import importlib.util
+        import inspect
+        import pickle
+        import pkgutil
+        import typing
+        import warnings
+
+        from pytest_importsandbox import ImportSandbox
+
+        with warnings.catch_warnings(), ImportSandbox(preserve="named"):
+            warnings.simplefilter("ignore")
+            import named.sub as first
+        {place}
+            import named.sub
+            print({use})
+        """,
+        files={**DESCRIBED, "named/__init__.py": ""},
+    )
+
+    assert output.splitlines() == [expected]
+
+
+def test_spec_is_found_before_the_module_is_back(run_script: Run) -> None:
+    output = run_script(
+        """
+        import importlib.util
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="named"):
+            import named
+        with ImportSandbox():
+            spec = importlib.util.find_spec("named")
+            print(spec.origin == named.__spec__.origin, type(spec.loader) is type(named.__loader__))
+            print("named" in sys.modules)
+        """,
+        files={"named.py": ""},
+    )
+
+    assert output.splitlines() == ["True True", "False"]
+
+
+def test_module_that_came_back_can_be_reloaded(run_script: Run) -> None:
+    output = run_script(
+        """
+        import importlib
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="named"):
+            import named as first
+        value = first.X
+        with ImportSandbox():
+            import named
+            print(importlib.reload(named) is first, named.X is value)
+        with ImportSandbox():
+            import named
+            print(named is first, named.X is value)
+        """,
+        files={"named.py": "print('runs')\nX = []"},
+    )
+
+    assert output.splitlines() == ["runs", "runs", "True False", "True True"]
+
+
+def test_name_of_the_parent_is_bound_by_an_import_of_a_submodule(run_script: Run) -> None:
+    output = run_script(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="named"):
+            import named.inner.deep
+        with ImportSandbox():
+            import named.inner.deep
+            from named.inner import deep
+            from named.inner.deep import X
+
+            print(named.inner.deep is deep, X)
+        """,
+        files={"named/__init__.py": "", "named/inner/__init__.py": "", "named/inner/deep.py": "X = 1"},
+    )
+
+    assert output.split() == ["True", "1"]
+
+
+# With fresh imports and blocks
+
+
+def test_submodule_of_a_preserved_package_can_be_imported_afresh(run_script: Run) -> None:
+    output = run_script(
+        """
+        import importlib
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="named"):
+            first = importlib.import_module("named")
+            first_sub = importlib.import_module("named.sub")
+        with ImportSandbox() as sandbox:
+            sub = sandbox.fresh_import("named.sub")
+            print(sub is first_sub, importlib.import_module("named") is first, first.sub is sub)
+        print(importlib.import_module("named.sub") is first_sub, first.sub is first_sub)
+        """,
+        files={"named/__init__.py": "", "named/sub.py": ""},
+    )
+
+    assert output.splitlines() == ["False True True", "True True"]
+
+
+def test_class_of_the_name_of_a_preserved_submodule_is_put_back(run_script: Run) -> None:
+    output = run_script(
+        """
+        import importlib
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="named"):
+            import named
+        import named
+        function = named.same
+        with ImportSandbox():
+            del sys.modules["named.same"]
+            importlib.import_module("named.same")
+        print(named.same is function)
+        """,
+        files={"named/__init__.py": "from .same import same", "named/same.py": "def same(): pass"},
+    )
+
+    assert output.split() == ["True"]
+
+
+def test_package_whose_group_holds_a_blocked_module_runs_without_it(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="named"):
+            import named as first
+        for _ in range(2):
+            with ImportSandbox(preserve="named") as sandbox:
+                sandbox.block("optional")
+                import named
+                print(named.has_optional, named is first)
+            with ImportSandbox():
+                import named
+                print(named.has_optional, named is first)
+        """,
+        files={
+            "named.py": "try:\n    import optional\nexcept ImportError:\n    has_optional = False\n"
+            "else:\n    has_optional = True",
+            "optional.py": "",
+        },
+    )
+
+    assert output.splitlines() == ["False False", "True True"] * 2
+
+
+def test_package_that_was_first_imported_afresh_without_another_is_temporary(run_script: Run) -> None:
+    output = run_script(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="named") as sandbox:
+            print(sandbox.fresh_import("named", blocked="optional").has_optional)
+        with ImportSandbox(preserve="named"):
+            import named
+            print(named.has_optional)
+        """,
+        files={
+            "named.py": "try:\n    import optional\nexcept ImportError:\n    has_optional = False\n"
+            "else:\n    has_optional = True",
+            "optional.py": "",
+        },
+    )
+
+    assert output.split() == ["False", "True"]
+
+
+def test_preserved_package_that_is_blocked_comes_back(run_script: Run) -> None:
+    output = run_script(
+        """
+        import importlib
+        import importlib.util
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="named"):
+            import named as first
+        with ImportSandbox() as sandbox:
+            sandbox.block("named")
+            print(importlib.util.find_spec("named"))
+            try:
+                importlib.import_module("named")
+            except ModuleNotFoundError as exc:
+                print(exc.name)
+        with ImportSandbox():
+            import named
+            print(named is first)
+        """,
+        files={"named.py": ""},
+    )
+
+    assert output.split() == ["None", "named", "True"]
+
+
+def test_unrelated_block_does_not_keep_a_package_from_coming_back(run_script: Run) -> None:
+    output = run_script(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="named"):
+            import named as first
+        with ImportSandbox() as sandbox:
+            sandbox.block("other")
+            sandbox.evict("another")
+            import named
+            print(named is first)
+        """,
+        files={"named.py": ""},
+    )
+
+    assert output.split() == ["True"]
+
+
+def test_evicted_module_does_not_come_back_with_its_group(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="named"):
+            import named as first
+            import along as first_along
+        with ImportSandbox() as sandbox:
+            sandbox.evict("along")
+            import named
+            print(named is first, "along" in sys.modules)
+            import along
+            print(along is first_along)
+        """,
+        files={"named.py": "import along", "along.py": ""},
+    )
+
+    assert output.splitlines() == ["True False", "False"]
+
+
+def test_interpreter_ends_cleanly(run_script: Run) -> None:
+    output = run_script(
+        """
+        import atexit
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox():
+            import concurrent.futures
+            import logging
+            import multiprocessing.pool
+            from multiprocessing import resource_tracker
+
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                print(list(pool.map(abs, [-1, 2])))
+        atexit.register(print, "end")
+        """
+    )
+
+    assert output.splitlines() == ["[1, 2]", "end"]

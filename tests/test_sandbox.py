@@ -1,0 +1,1773 @@
+"""The sandbox: entering and leaving it, fresh imports, eviction, blocking, threads, and use in a script."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pytest_importsandbox import ImportChanges, ImportSandbox, _sandbox
+
+Write = Callable[[Mapping[str, str]], Path]
+Run = Callable[..., str]
+
+PATIENCE = 60
+NO_NAME = "preserve: {!r} is not the name of a module; give an absolute dotted name such as 'package.module'"
+NOT_OPEN = "this sandbox is not open; enter it first: with ImportSandbox() as ..."
+
+
+@pytest.fixture
+def sandbox() -> Iterator[ImportSandbox]:
+    with ImportSandbox() as sandbox:
+        yield sandbox
+
+
+# Entering and leaving
+
+
+def test_sandbox_may_be_entered_again_after_it_has_ended(write_modules: Write, picture: Any) -> None:
+    write_modules({"plain.py": ""})
+    sandbox = ImportSandbox()
+    before = picture()
+
+    for _ in range(3):
+        with sandbox:
+            importlib.import_module("plain")
+
+    assert before.differences() == []
+
+
+def test_open_sandbox_cannot_be_entered(sandbox: ImportSandbox) -> None:
+    with pytest.raises(RuntimeError, match=r"^this sandbox is open already; make another one to nest$"):
+        sandbox.__enter__()
+
+    assert sandbox.changes() == ImportChanges()
+
+
+def test_entering_gives_the_sandbox() -> None:
+    sandbox = ImportSandbox()
+
+    with sandbox as entered:
+        assert entered is sandbox
+
+
+def test_exception_leaves_the_sandbox_unchanged(write_modules: Write, picture: Any) -> None:
+    write_modules({"plain.py": ""})
+    before = picture()
+    error = ValueError("from inside")
+
+    def fail() -> None:
+        with ImportSandbox():
+            importlib.import_module("plain")
+            raise error
+
+    with pytest.raises(ValueError, match="from inside") as raised:
+        fail()
+
+    assert raised.value is error
+    assert before.differences() == []
+
+
+def test_leaving_twice_does_no_harm(write_modules: Write, picture: Any) -> None:
+    write_modules({"plain.py": ""})
+    sandbox = ImportSandbox()
+    sandbox.__enter__()
+    sandbox.__exit__(None, None, None)
+    with ImportSandbox():
+        importlib.import_module("plain")
+        between = picture()
+
+        sandbox.__exit__(None, None, None)
+
+        assert between.differences() == []
+
+
+def test_leaving_without_entering_does_no_harm(picture: Any) -> None:
+    before = picture()
+
+    ImportSandbox().__exit__(None, None, None)
+
+    assert before.differences() == []
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda sandbox: sandbox.fresh_import("textwrap"),
+        lambda sandbox: sandbox.evict("textwrap"),
+        lambda sandbox: sandbox.block("textwrap"),
+        lambda sandbox: sandbox.changes(),
+        lambda sandbox: sandbox.temp_package("pkg"),
+    ],
+    ids=["fresh_import", "evict", "block", "changes", "temp_package"],
+)
+@pytest.mark.parametrize("state", ["new", "ended", "ended with the one around it"])
+def test_method_of_a_sandbox_that_is_not_open_is_a_runtime_error(
+    act: Callable[[ImportSandbox], object], state: str, picture: Any
+) -> None:
+    closed = ImportSandbox()
+    if state == "ended":
+        with closed:
+            pass
+    elif state == "ended with the one around it":
+        with ImportSandbox():
+            closed.__enter__()
+    before = picture()
+
+    with pytest.raises(RuntimeError) as raised:
+        act(closed)
+
+    assert str(raised.value) == NOT_OPEN
+    assert before.differences() == []
+
+
+@pytest.mark.parametrize(
+    ("preserve", "error", "message"),
+    [
+        (5, TypeError, "preserve must be the name of a module or an iterable of names, not 5"),
+        ([5], TypeError, "preserve must hold names of modules as str, not int: 5"),
+        (
+            "not a name",
+            ValueError,
+            NO_NAME.format("not a name"),
+        ),
+        (
+            [".sub"],
+            ValueError,
+            NO_NAME.format(".sub"),
+        ),
+    ],
+)
+def test_bad_preserve_is_an_error(preserve: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as raised:
+        ImportSandbox(preserve=preserve)
+
+    assert str(raised.value) == message
+
+
+# Nesting
+
+
+def test_inner_sandbox_puts_back_what_the_outer_one_did(write_modules: Write, picture: Any) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": "", "plain.py": ""})
+    before = picture()
+
+    with ImportSandbox() as outer:
+        pkg = outer.fresh_import("pkg")
+        outer.block("textwrap")
+        between = picture("pkg")
+        with ImportSandbox() as inner:
+            inner.fresh_import("pkg.sub")
+            inner.evict("pkg")
+            inner.fresh_import("plain")
+            inner.block("pkg")
+
+        assert between.differences() == []
+        assert importlib.import_module("pkg") is pkg
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module("textwrap")
+
+    assert before.differences() == []
+
+
+def test_inner_sandbox_ends_with_the_outer_one(write_modules: Write, picture: Any) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    importlib.import_module("pkg")
+    before = picture("pkg")
+    outer, inner = ImportSandbox(), ImportSandbox()
+    outer.__enter__()
+    inner.__enter__()
+    inner.fresh_import("pkg.sub")
+    inner.block("textwrap")
+
+    outer.__exit__(None, None, None)
+    differences = before.differences()
+    inner.__exit__(None, None, None)
+
+    assert (differences, before.differences()) == ([], [])
+
+
+def test_sandbox_that_ended_with_the_outer_one_can_be_entered_again(
+    write_modules: Write, picture: Any
+) -> None:
+    write_modules({"plain.py": ""})
+    inner = ImportSandbox()
+    with ImportSandbox():
+        inner.__enter__()
+    before = picture()
+
+    with inner:
+        importlib.import_module("plain")
+
+    assert before.differences() == []
+
+
+def test_fresh_import_through_the_outer_sandbox_ends_with_the_inner_one(write_modules: Write) -> None:
+    write_modules({"plain.py": ""})
+
+    with ImportSandbox() as outer:
+        plain = importlib.import_module("plain")
+        with ImportSandbox():
+            again = outer.fresh_import("plain")
+
+        assert again is not plain
+        assert sys.modules["plain"] is plain
+
+
+def test_block_of_the_outer_sandbox_holds_in_the_inner_one(sandbox: ImportSandbox) -> None:
+    sandbox.block("textwrap")
+
+    with ImportSandbox() as inner:
+        with pytest.raises(ModuleNotFoundError):
+            inner.fresh_import("textwrap")
+
+        assert importlib.util.find_spec("textwrap") is None
+
+
+def test_fresh_import_inside_the_import_of_a_module(write_modules: Write, picture: Any) -> None:
+    write_modules(
+        {
+            "outer.py": """
+                from pytest_importsandbox import ImportSandbox
+
+                with ImportSandbox() as sandbox:
+                    X = sandbox.fresh_import("plain").X
+                """,
+            "plain.py": "X = 1",
+        }
+    )
+    before = picture()
+
+    with ImportSandbox() as sandbox:
+        assert sandbox.fresh_import("outer").X == 1
+        assert "plain" not in sys.modules
+
+    assert before.differences() == []
+
+
+# fresh_import against importlib.import_module
+
+PACKAGES = {
+    "pkg/__init__.py": "import sys\nX = 1",
+    "pkg/sub.py": "X = 2",
+    "pkg/inner/__init__.py": "from .. import sub\nX = 3",
+    "pkg/inner/deep.py": "from ..sub import X",
+    "pkg/raises.py": "raise ValueError('in pkg')",
+    "pkg/half.py": "from . import sub\nfrom .inner import missing",
+    "pkg/same.py": "def same(): pass",
+    "plain.py": "X = 4",
+    "spread/part.py": "X = 5",
+    "módulo.py": "X = 6",
+    "replacing.py": "import sys\nimport plain\nsys.modules[__name__] = plain",
+    "replacing_by_value.py": "import sys\nsys.modules[__name__] = 'a text'",
+    "raising.py": "raise ValueError('at the top')",
+    "custom.py": "class Error(Exception):\n    def __str__(self): return 'mine'\nraise Error(1, 2)",
+    "syntax.py": "X = (",
+    "tabs.py": "if True:\n\tX = 1\n        Y = 2",
+    "null.py": "X = '\0'",
+    "exiting.py": "raise SystemExit(7)",
+    "interrupting.py": "raise KeyboardInterrupt",
+    "generating.py": "raise GeneratorExit",
+    "missing_dependency.py": "import there_is_no_such_module",
+    "missing_name.py": "from plain import no_such_name",
+    "missing_submodule.py": "import pkg.no_such_submodule",
+    "circle_one.py": "from circle_two import X",
+    "circle_two.py": "from circle_one import X",
+    "vanishing.py": "import sys\ndel sys.modules[__name__]",
+    "beyond.py": "from .. import plain",
+    "named.py": "raise ImportError('of mine', name='its name', path='its path')",
+}
+GOOD = [
+    ("pkg", None),
+    ("pkg.sub", None),
+    ("pkg.inner", None),
+    ("pkg.inner.deep", None),
+    ("pkg.same", None),
+    ("plain", None),
+    ("plain", "pkg"),
+    ("plain", ""),
+    ("spread", None),
+    ("spread.part", None),
+    ("módulo", None),
+    ("replacing", None),
+    ("replacing_by_value", None),
+    (".sub", "pkg"),
+    (".inner.deep", "pkg"),
+    ("..sub", "pkg.inner"),
+    (".", "pkg"),
+    ("..", "pkg.inner"),
+    (".part", "spread"),
+    ("colorsys", None),
+    ("xml.dom.minidom", None),
+    ("errno", None),
+    ("os.path", None),
+]
+BAD = [
+    ("", None),
+    (".", None),
+    (".sub", None),
+    (".sub", ""),
+    (".sub", 5),
+    ("..sub", "pkg"),
+    ("...", "pkg.inner"),
+    (".sub", "there_is_no_such_module"),
+    ("there_is_no_such_module", None),
+    ("there_is_no_such_module.sub", None),
+    ("pkg.no_such_submodule", None),
+    ("pkg.X", None),
+    ("plain.sub", None),
+    ("spread.no_such_part", None),
+    (".no_such_submodule", "pkg"),
+    ("pkg.", None),
+    ("pkg..sub", None),
+    ("pkg/sub", None),
+    ("pkg sub", None),
+    ("a\0b", None),
+    ("\ud800", None),
+    ("pkg.raises", None),
+    ("pkg.half", None),
+    ("raising", None),
+    ("custom", None),
+    ("syntax", None),
+    ("tabs", None),
+    ("null", None),
+    ("exiting", None),
+    ("interrupting", None),
+    ("generating", None),
+    ("missing_dependency", None),
+    ("missing_name", None),
+    ("missing_submodule", None),
+    ("circle_one", None),
+    ("vanishing", None),
+    ("beyond", None),
+    ("named", None),
+]
+
+
+@pytest.fixture(params=[False, True], ids=["first", "again"])
+def loaded_before(request: pytest.FixtureRequest, write_modules: Write) -> bool:
+    """Whether the packages have been imported before."""
+    write_modules(PACKAGES)
+    if request.param:
+        for name in ("pkg.inner.deep", "plain", "spread.part", "módulo", "colorsys", "xml.dom.minidom"):
+            importlib.import_module(name)
+    loaded: bool = request.param
+    return loaded
+
+
+def described(module: ModuleType) -> tuple[object, ...]:
+    spec = module.__spec__
+    assert spec is not None
+    return (
+        module.__name__,
+        module.__package__,
+        spec.name,
+        spec.origin,
+        list(spec.submodule_search_locations or ()),
+    )
+
+
+@pytest.mark.parametrize(("name", "package"), GOOD, ids=ascii)
+def test_fresh_import_gives_what_importlib_gives(name: str, package: str | None, loaded_before: bool) -> None:
+    with ImportSandbox():
+        expected = importlib.import_module(name, package)
+        expected_names = set(sys.modules)
+
+    with ImportSandbox() as sandbox:
+        module = sandbox.fresh_import(name, package)
+        names = set(sys.modules)
+        absolute = importlib.util.resolve_name(name, package).removesuffix(".") if package else name
+
+        assert sys.modules[absolute] is module
+
+    if isinstance(expected, ModuleType):
+        assert described(module) == described(expected)
+        assert vars(module).keys() <= vars(expected).keys()
+    else:
+        assert module == expected
+    if not loaded_before:
+        assert names == expected_names
+
+
+@pytest.mark.parametrize(("name", "package"), BAD, ids=ascii)
+def test_fresh_import_raises_what_importlib_raises(name: str, package: Any, loaded_before: bool) -> None:
+    with ImportSandbox(), pytest.raises(BaseException) as expected:  # noqa: PT011
+        importlib.import_module(name, package)
+
+    with ImportSandbox() as sandbox, pytest.raises(BaseException) as raised:  # noqa: PT011
+        sandbox.fresh_import(name, package)
+
+    assert raised.type.__qualname__ == expected.type.__qualname__
+    assert str(raised.value) == str(expected.value)
+    for attribute in ("name", "path", "code", "lineno", "filename"):
+        assert getattr(raised.value, attribute, None) == getattr(expected.value, attribute, None)
+    assert getattr(raised.value, "__notes__", []) == []
+
+
+@pytest.mark.parametrize(("name", "package"), BAD, ids=ascii)
+def test_failed_fresh_import_leaves_the_import_state_untouched(
+    name: str, package: Any, loaded_before: bool, picture: Any
+) -> None:
+    roots = ("pkg", "spread", "plain")
+    with ImportSandbox() as sandbox:
+        importlib.import_module("pkg")
+        before = picture(*roots)
+
+        with pytest.raises(BaseException):  # noqa: PT011, B017
+            sandbox.fresh_import(name, package, fresh=("plain", "spread"))
+
+        assert before.differences() == []
+        assert sandbox.changes() == ImportChanges(added=() if loaded_before else ("pkg",))
+
+
+def test_failed_fresh_import_undoes_what_the_module_did_to_the_import_state(
+    write_modules: Write, sandbox: ImportSandbox, picture: Any
+) -> None:
+    write_modules(
+        {
+            "plain.py": "X = []",
+            "failing.py": """
+                import importlib
+                import sys
+
+                import plain
+
+                importlib.reload(plain)
+                sys.path.append("/failing")
+                sys.meta_path = [*sys.meta_path]
+                sys.modules["fake"] = plain
+                raise ValueError
+                """,
+        }
+    )
+    importlib.import_module("plain")
+    before = picture("plain")
+
+    with pytest.raises(ValueError, match=r"^$"):
+        sandbox.fresh_import("failing", fresh="plain")
+
+    assert before.differences() == []
+
+
+def test_failed_fresh_import_leaves_nothing_blocked(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules({"failing.py": "raise ValueError", "plain.py": ""})
+    plain = importlib.import_module("plain")
+
+    with pytest.raises(ValueError, match=r"^$"):
+        sandbox.fresh_import("failing", blocked=["plain", "colorsys"])
+
+    assert importlib.import_module("plain") is plain
+    assert importlib.util.find_spec("colorsys") is not None
+
+
+def test_failed_fresh_import_leaves_nothing_evicted(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules(
+        {"pkg/__init__.py": "from . import sub", "pkg/sub.py": "", "pkg/failing.py": "raise ValueError"}
+    )
+    pkg = importlib.import_module("pkg")
+
+    with pytest.raises(ValueError, match=r"^$"):
+        sandbox.fresh_import("pkg.failing", fresh="pkg")
+
+    assert importlib.import_module("pkg") is pkg
+    assert importlib.import_module("pkg.sub") is pkg.sub
+
+
+def test_traceback_of_a_failed_import_shows_no_frame_of_the_machinery(
+    write_modules: Write, sandbox: ImportSandbox
+) -> None:
+    write_modules({"failing.py": "raise ValueError"})
+
+    with pytest.raises(ValueError, match=r"^$") as raised:
+        sandbox.fresh_import("failing")
+
+    shown = [entry for entry in raised.traceback if not entry.ishidden(raised)]
+    assert [Path(str(entry.path)).name for entry in shown] == [Path(__file__).name, "failing.py"]
+
+
+# fresh_import
+
+
+def test_module_runs_again(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules({"plain.py": "class C: pass"})
+    plain = importlib.import_module("plain")
+
+    again = sandbox.fresh_import("plain")
+
+    assert again is not plain
+    assert again.C is not plain.C
+
+
+def test_submodules_run_again(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    sub = importlib.import_module("pkg.sub")
+
+    sandbox.fresh_import("pkg")
+
+    assert "pkg.sub" not in sys.modules
+    assert importlib.import_module("pkg.sub") is not sub
+
+
+def test_parents_and_neighbours_are_left_alone(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules(
+        {"pkg/__init__.py": "", "pkg/sub.py": "", "pkg/other.py": "", "pkgs.py": "", "pkg/subs.py": ""}
+    )
+    names = ["pkg", "pkg.other", "pkg.subs", "pkgs"]
+    before = {name: importlib.import_module(name) for name in [*names, "pkg.sub"]}
+
+    sub = sandbox.fresh_import("pkg.sub")
+
+    assert {name: sys.modules[name] for name in names} == {name: before[name] for name in names}
+    assert sub is not before["pkg.sub"]
+    assert before["pkg"].sub is sub
+
+
+def test_new_modules_stay_until_the_sandbox_ends(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules(
+        {
+            "pkg/__init__.py": "def late():\n    from . import sub\n    return sub",
+            "pkg/sub.py": "",
+        }
+    )
+    importlib.import_module("pkg.sub")
+
+    pkg = sandbox.fresh_import("pkg")
+    import pkg as imported  # type: ignore[import-not-found]
+
+    assert imported is pkg
+    assert pkg.late() is sys.modules["pkg.sub"]
+    assert pkg.late() is pkg.sub
+
+
+def test_function_of_the_name_of_the_module_is_not_returned(
+    write_modules: Write, sandbox: ImportSandbox
+) -> None:
+    write_modules({"pkg/__init__.py": "from .sub import sub", "pkg/sub.py": "def sub(): pass"})
+    importlib.import_module("pkg")
+
+    module = sandbox.fresh_import("pkg.sub")
+
+    assert module is sys.modules["pkg.sub"]
+
+
+def test_none_in_place_of_the_module_is_evicted(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules({"plain.py": "X = 1"})
+    sys.modules["plain"] = None  # type: ignore[assignment]
+
+    assert sandbox.fresh_import("plain").X == 1
+
+
+def test_fresh_import_of_a_module_in_a_zip_file(tmp_path: Path, sandbox: ImportSandbox) -> None:
+    with zipfile.ZipFile(tmp_path / "modules.zip", "w") as archive:
+        archive.writestr("zipped.py", "X = []")
+    sys.path.insert(0, str(tmp_path / "modules.zip"))
+    zipped = importlib.import_module("zipped")
+
+    again = sandbox.fresh_import("zipped")
+
+    assert again.X is not zipped.X
+
+
+def test_fresh_import_with_a_bound_dict_of_modules(write_modules: Write, picture: Any) -> None:
+    write_modules({"plain.py": ""})
+    plain = importlib.import_module("plain")
+    before = picture()
+
+    with ImportSandbox() as sandbox:
+        sys.modules = sys.modules.copy()
+        again = sandbox.fresh_import("plain")
+        import plain as imported  # type: ignore[import-not-found]
+
+        assert imported is again
+        assert again is not plain
+
+    assert before.differences() == []
+
+
+def test_further_packages_are_evicted(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules(
+        {"plain.py": "import other.sub", "other/__init__.py": "", "other/sub.py": "", "third.py": ""}
+    )
+    before = {name: importlib.import_module(name) for name in ("plain", "other", "other.sub", "third")}
+
+    sandbox.fresh_import("plain", fresh=["other", "third"])
+
+    assert [name for name in before if sys.modules.get(name) is before[name]] == []
+    assert "third" not in sys.modules
+
+
+def test_packages_that_are_not_named_are_not_evicted(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules({"plain.py": "import other", "other.py": ""})
+    importlib.import_module("plain")
+    other = sys.modules["other"]
+
+    sandbox.fresh_import("plain")
+
+    assert sys.modules["other"] is other
+
+
+def test_one_further_package_may_be_a_bare_name(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules({"plain.py": "import other", "other.py": ""})
+    importlib.import_module("plain")
+    other = sys.modules["other"]
+
+    sandbox.fresh_import("plain", fresh="other")
+
+    assert sys.modules["other"] is not other
+
+
+def test_blocked_package_is_not_found_by_the_module(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules(
+        {
+            "plain.py": "try:\n    import other\nexcept ModuleNotFoundError as exc:\n    missing = exc.name",
+            "other.py": "",
+        }
+    )
+    importlib.import_module("plain")
+
+    module = sandbox.fresh_import("plain", blocked="other")
+
+    assert module.missing == "other"
+    assert importlib.util.find_spec("other") is None
+
+
+def test_blocked_package_is_found_after_the_sandbox(write_modules: Write) -> None:
+    write_modules({"plain.py": "", "other.py": ""})
+    other = importlib.import_module("other")
+
+    with ImportSandbox() as sandbox:
+        sandbox.fresh_import("plain", blocked=["other"])
+
+    assert importlib.import_module("other") is other
+
+
+def test_error_because_of_a_blocked_package_is_the_module_s_own(
+    write_modules: Write, sandbox: ImportSandbox
+) -> None:
+    write_modules({"plain.py": "import other", "other.py": ""})
+
+    with pytest.raises(ModuleNotFoundError) as raised:
+        sandbox.fresh_import("plain", blocked="other")
+
+    assert (raised.value.name, getattr(raised.value, "__notes__", [])) == ("other", [])
+
+
+def test_blocked_module_cannot_be_imported_afresh(
+    write_modules: Write, sandbox: ImportSandbox, picture: Any
+) -> None:
+    write_modules({"plain.py": ""})
+    importlib.import_module("plain")
+    before = picture()
+
+    with pytest.raises(ModuleNotFoundError) as raised:
+        sandbox.fresh_import("plain", blocked="plain")
+
+    assert raised.value.name == "plain"
+    assert before.differences() == []
+
+
+# Bad input
+
+
+@pytest.mark.parametrize("name", [None, 5, b"pkg", ModuleType("pkg")], ids=lambda name: type(name).__name__)
+def test_name_that_is_no_str_is_a_type_error(name: Any, sandbox: ImportSandbox, picture: Any) -> None:
+    before = picture()
+
+    with pytest.raises(TypeError) as raised:
+        sandbox.fresh_import(name)
+
+    assert str(raised.value) == f"the name of a module must be a str, not {type(name).__name__}: {name!r}"
+    assert before.differences() == []
+
+
+def call_evict(sandbox: ImportSandbox, names: Any) -> None:
+    sandbox.evict(*names)
+
+
+def call_block(sandbox: ImportSandbox, names: Any) -> None:
+    sandbox.block(*names)
+
+
+def call_fresh(sandbox: ImportSandbox, names: Any) -> None:
+    sandbox.fresh_import("textwrap", fresh=names)
+
+
+def call_blocked(sandbox: ImportSandbox, names: Any) -> None:
+    sandbox.fresh_import("textwrap", blocked=names)
+
+
+def call_fresh_import(sandbox: ImportSandbox, names: Any) -> None:
+    for name in names:
+        sandbox.fresh_import(name)
+
+
+ARGUMENTS = {call_evict: "names", call_block: "names", call_fresh: "fresh", call_blocked: "blocked"}
+
+
+@pytest.mark.parametrize(("call", "argument"), ARGUMENTS.items(), ids=["evict", "block", "fresh", "blocked"])
+@pytest.mark.parametrize("name", [None, 5, b"pkg"], ids=lambda name: type(name).__name__)
+def test_name_in_a_list_that_is_no_str_is_a_type_error(
+    call: Callable[[ImportSandbox, Any], None], argument: str, name: Any, sandbox: ImportSandbox, picture: Any
+) -> None:
+    before = picture()
+
+    with pytest.raises(TypeError) as raised:
+        call(sandbox, ["colorsys", name])
+
+    assert str(raised.value) == (
+        f"{argument} must hold names of modules as str, not {type(name).__name__}: {name!r}"
+    )
+    assert before.differences() == []
+
+
+@pytest.mark.parametrize(("call", "argument"), ARGUMENTS.items(), ids=["evict", "block", "fresh", "blocked"])
+@pytest.mark.parametrize("name", ["", ".sub", "pkg.", "pkg..sub", "not a name"])
+def test_name_in_a_list_that_is_not_absolute_is_a_value_error(
+    call: Callable[[ImportSandbox, Any], None], argument: str, name: str, sandbox: ImportSandbox, picture: Any
+) -> None:
+    before = picture()
+
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        call(sandbox, ["colorsys", name])
+
+    assert str(raised.value) == (
+        f"{argument}: {name!r} is not the name of a module; "
+        "give an absolute dotted name such as 'package.module'"
+    )
+    assert before.differences() == []
+
+
+@pytest.mark.parametrize(
+    ("call", "argument"), [(call_fresh, "fresh"), (call_blocked, "blocked")], ids=["fresh", "blocked"]
+)
+def test_names_that_cannot_be_iterated_are_a_type_error(
+    call: Callable[[ImportSandbox, Any], None], argument: str, sandbox: ImportSandbox, picture: Any
+) -> None:
+    before = picture()
+
+    with pytest.raises(TypeError) as raised:
+        call(sandbox, 5)
+
+    assert str(raised.value) == f"{argument} must be the name of a module or an iterable of names, not 5"
+    assert before.differences() == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [*ARGUMENTS, call_fresh_import],
+    ids=["evict", "block", "fresh", "blocked", "fresh_import"],
+)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sys",
+        "builtins",
+        "__main__",
+        "importlib",
+        "importlib.util",
+        "importlib._bootstrap",
+        "_frozen_importlib",
+        "_imp",
+        "zipimport",
+        "marshal",
+        "pytest",
+        "_pytest",
+        "_pytest.fixtures",
+        "pluggy",
+        "pluggy._hooks",
+        "pytest_importsandbox",
+        "pytest_importsandbox.plugin",
+    ],
+)
+def test_module_that_the_run_stands_on_is_a_value_error(
+    name: str, call: Callable[[ImportSandbox, Any], None], sandbox: ImportSandbox, picture: Any
+) -> None:
+    before = picture()
+
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        call(sandbox, [name])
+
+    assert str(raised.value) == (
+        f"{name!r} can be neither evicted nor blocked: the test run itself stands on it. "
+        "To run its code again, use a new process."
+    )
+    assert before.differences() == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [*ARGUMENTS, call_fresh_import],
+    ids=["evict", "block", "fresh", "blocked", "fresh_import"],
+)
+def test_running_module_is_a_value_error(
+    call: Callable[[ImportSandbox, Any], None], write_modules: Write, sandbox: ImportSandbox, picture: Any
+) -> None:
+    write_modules({"running.py": ""})
+    running = importlib.import_module("running")
+    _sandbox.protect(sandbox, lambda: [running])
+    before = picture()
+
+    with pytest.raises(ValueError, match=r"^'running' can be neither evicted nor blocked: "):
+        call(sandbox, ["running"])
+
+    assert before.differences() == []
+
+
+def test_running_module_inside_an_evicted_package_stays(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules({"suite/__init__.py": "", "suite/running.py": "", "suite/other.py": ""})
+    running, other = importlib.import_module("suite.running"), importlib.import_module("suite.other")
+    _sandbox.protect(sandbox, lambda: [running])
+
+    sandbox.evict("suite")
+
+    assert sys.modules["suite.running"] is running
+    assert importlib.import_module("suite.other") is not other
+
+
+# Eviction
+
+
+def test_evicted_tree_is_gone(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": "", "pkgs.py": ""})
+    for name in ("pkg.sub", "pkgs"):
+        importlib.import_module(name)
+
+    sandbox.evict("pkg")
+
+    assert [name for name in ("pkg", "pkg.sub", "pkgs") if name in sys.modules] == ["pkgs"]
+
+
+def test_several_packages_are_evicted_at_once(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules({"one.py": "", "two.py": ""})
+    for name in ("one", "two"):
+        importlib.import_module(name)
+
+    sandbox.evict("one", "two")
+
+    assert {"one", "two"} & sys.modules.keys() == set()
+
+
+def test_attribute_on_the_parent_goes_with_the_module(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    importlib.import_module("pkg.sub")
+
+    sandbox.evict("pkg.sub")
+
+    assert not hasattr(sys.modules["pkg"], "sub")
+
+
+def test_function_of_the_name_of_an_evicted_module_stays(
+    write_modules: Write, sandbox: ImportSandbox
+) -> None:
+    write_modules({"pkg/__init__.py": "from .sub import sub", "pkg/sub.py": "def sub(): pass"})
+    pkg = importlib.import_module("pkg")
+    function = pkg.sub
+
+    sandbox.evict("pkg.sub")
+
+    assert pkg.sub is function
+    assert "pkg.sub" not in sys.modules
+
+
+def test_module_that_is_not_loaded_may_be_evicted(sandbox: ImportSandbox, picture: Any) -> None:
+    before = picture()
+
+    sandbox.evict("there_is_no_such_module", "textwrap.sub")
+
+    assert before.differences() == []
+
+
+def test_nothing_may_be_evicted(sandbox: ImportSandbox, picture: Any) -> None:
+    before = picture()
+
+    sandbox.evict()
+
+    assert before.differences() == []
+
+
+def test_module_is_evicted_from_both_dicts_of_modules(write_modules: Write) -> None:
+    write_modules({"plain.py": ""})
+    plain = importlib.import_module("plain")
+    original = sys.modules
+
+    with ImportSandbox() as sandbox:
+        sys.modules = sys.modules.copy()
+        sandbox.evict("plain")
+
+        assert ("plain" in sys.modules, "plain" in original) == (False, False)
+
+    assert sys.modules["plain"] is plain
+
+
+@pytest.mark.parametrize("name", ["errno", "math", "unicodedata", "os", "os.path", "abc", "codecs"])
+def test_builtin_frozen_and_extension_modules_of_the_standard_library_stay(
+    name: str, run_script: Run
+) -> None:
+    output = run_script(
+        f"""
+        import importlib
+
+        from pytest_importsandbox import ImportSandbox
+
+        module = importlib.import_module({name!r})
+        with ImportSandbox() as sandbox:
+            sandbox.evict({name!r})
+            print(importlib.import_module({name!r}) is module)
+            print(sandbox.fresh_import({name!r}) is module)
+        """
+    )
+
+    assert output.split() == ["True", "True"]
+
+
+def test_python_module_of_the_standard_library_runs_again(sandbox: ImportSandbox) -> None:
+    import textwrap
+
+    again = sandbox.fresh_import("textwrap")
+
+    assert again is not textwrap
+    assert again.TextWrapper is not textwrap.TextWrapper
+
+
+# Extension modules
+
+
+@pytest.fixture(scope="module")
+def extension() -> Path:
+    """A shared library that holds one extension module, named after its file."""
+    for name in ("_queue", "_uuid", "_bisect", "_heapq", "_zoneinfo", "coverage.tracer"):
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin is not None and isinstance(spec.loader, ExtensionFileLoader):
+            return Path(spec.origin)
+    pytest.fail("none of the extension modules that this test knows is a file of its own here")
+
+
+@pytest.fixture
+def extension_package(extension: Path) -> dict[str, str | bytes]:
+    """The files of the package `compiled`: `compiled.native` is Python, what it imports is not."""
+    suffix = next(suffix for suffix in EXTENSION_SUFFIXES if extension.name.endswith(suffix))
+    name = extension.name.removesuffix(suffix)
+    return {
+        "compiled/__init__.py": "from .native import native",
+        "compiled/native.py": f"from . import {name} as native\nname = 'compiled.{name}'",
+        "compiled/failing.py": "import compiled\nraise ValueError('as it is')",
+        f"compiled/{extension.name}": extension.read_bytes(),
+        "plain.py": "",
+    }
+
+
+def test_extension_of_an_evicted_package_is_handed_back(
+    run_script: Run, extension_package: dict[str, str | bytes]
+) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        import compiled
+
+        with ImportSandbox() as sandbox:
+            again = sandbox.fresh_import("compiled")
+            print(again is not compiled)
+            print(again.native is compiled.native)
+            print(sys.modules[sys.modules["compiled.native"].name] is compiled.native)
+        print(sys.modules["compiled"] is compiled)
+        """,
+        files=extension_package,
+    )
+
+    assert output.split() == ["True"] * 4
+
+
+def test_extension_that_is_named_itself_is_loaded_anew(
+    run_script: Run, extension_package: dict[str, str | bytes]
+) -> None:
+    output = run_script(
+        """
+        import importlib.util
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+        from pytest_importsandbox._sandbox import watcher
+
+        import compiled
+
+        name = sys.modules["compiled.native"].name
+        with ImportSandbox() as sandbox:
+            sandbox.evict(name)
+            print(name in sys.modules)
+            print(watcher.find_spec(name))
+            sandbox.fresh_import(name)
+            print(name in sys.modules)
+        print(sys.modules[name] is compiled.native)
+        """,
+        files=extension_package,
+    )
+
+    assert output.split() == ["False", "None", "True", "True"]
+
+
+def test_evicted_package_keeps_its_extension_across_evictions(
+    run_script: Run, extension_package: dict[str, str | bytes]
+) -> None:
+    output = run_script(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        import compiled
+
+        with ImportSandbox() as outer:
+            outer.evict("compiled")
+            outer.evict("compiled")
+            with ImportSandbox() as inner:
+                print(inner.fresh_import("compiled").native is compiled.native)
+                print(inner.fresh_import("compiled").native is compiled.native)
+            print(outer.fresh_import("compiled").native is compiled.native)
+        """,
+        files=extension_package,
+    )
+
+    assert output.split() == ["True"] * 3
+
+
+@pytest.mark.parametrize(
+    "loaded", ["import compiled", "with ImportSandbox():\n    import compiled"], ids=["before", "preserved"]
+)
+def test_failure_of_a_package_with_extensions_has_a_note(
+    loaded: str, run_script: Run, extension_package: dict[str, str | bytes]
+) -> None:
+    output = run_script(
+        f"""
+import sys
+
+from pytest_importsandbox import ImportSandbox
+
+{loaded}
+import compiled
+
+with ImportSandbox() as sandbox:
+    try:
+        sandbox.fresh_import("compiled.failing", fresh="compiled")
+    except ValueError as exc:
+        print(exc)
+        print(*exc.__notes__)
+    print(sys.modules["compiled"] is compiled)
+""",
+        files=extension_package,
+    )
+
+    note = (
+        "pytest-importsandbox: 'compiled.failing' has extension modules, which are not loaded twice in a "
+        "process; its Python modules ran again and met the extensions as they were. "
+        "If the package cannot take that, import it without evicting it, or test it in a process of its own. "
+        "The package that was loaded before is back in place."
+    )
+    assert output.splitlines() == ["as it is", note, "True"]
+
+
+def test_failure_because_of_a_blocked_package_has_no_note(
+    run_script: Run, extension_package: dict[str, str | bytes]
+) -> None:
+    output = run_script(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        import compiled
+
+        with ImportSandbox() as sandbox:
+            try:
+                sandbox.fresh_import("compiled.needing", fresh="compiled", blocked="plain")
+            except ModuleNotFoundError as exc:
+                print(exc.name, getattr(exc, "__notes__", []))
+        """,
+        files={**extension_package, "compiled/needing.py": "import plain"},
+    )
+
+    assert output.split() == ["plain", "[]"]
+
+
+def test_import_error_with_an_odd_name_reaches_the_user(
+    run_script: Run, extension_package: dict[str, str | bytes]
+) -> None:
+    output = run_script(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        import compiled
+
+        with ImportSandbox() as sandbox:
+            try:
+                sandbox.fresh_import("compiled.odd", fresh="compiled", blocked="plain")
+            except ImportError as exc:
+                print(exc, exc.name)
+        """,
+        files={**extension_package, "compiled/odd.py": "raise ImportError('odd', name=5)"},
+    )
+
+    assert output.split() == ["odd", "5"]
+
+
+# Blocking
+
+FORMS = {
+    "import": "import {0}",
+    "import-as": "import {0} as alias",
+    "from-import": "from {0} import anything",
+    "from-import-all": "from {0} import *",
+    "builtin": "__import__({0!r})",
+    "importlib": "import importlib; importlib.import_module({0!r})",
+    "submodule": "import {0}.sub",
+    "from-submodule": "from {0}.sub import anything",
+    "importlib-submodule": "import importlib; importlib.import_module({0!r} + '.sub')",
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("loaded", [False, True], ids=["new", "loaded"])
+def test_blocked_module_cannot_be_imported_in_any_form(
+    form: str, loaded: bool, write_modules: Write, sandbox: ImportSandbox
+) -> None:
+    write_modules({"pkg/__init__.py": "anything = 1", "pkg/sub.py": "anything = 2"})
+    if loaded:
+        importlib.import_module("pkg.sub")
+    sandbox.block("pkg")
+
+    with pytest.raises(ModuleNotFoundError) as raised:
+        exec(form.format("pkg"), {})
+
+    assert raised.value.name in ("pkg", "pkg.sub")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "import pkg.sub",
+        "from pkg import sub",
+        "from pkg import other, sub",
+        "from pkg.sub import anything",
+        "import importlib; importlib.import_module('pkg.sub')",
+        "import importlib; importlib.import_module('.sub', 'pkg')",
+    ],
+)
+@pytest.mark.parametrize("loaded", ["pkg.sub", "pkg", None])
+def test_blocked_submodule_cannot_be_imported_in_any_form(
+    form: str, loaded: str | None, write_modules: Write, sandbox: ImportSandbox
+) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": "anything = 1", "pkg/other.py": ""})
+    if loaded is not None:
+        importlib.import_module(loaded)
+    sandbox.block("pkg.sub")
+
+    with pytest.raises(ModuleNotFoundError) as raised:
+        exec(form, {})
+
+    assert raised.value.name == "pkg.sub"
+    assert importlib.import_module("pkg.other").__name__ == "pkg.other"
+
+
+def test_relative_import_of_a_blocked_module_fails(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": "", "pkg/other.py": "from . import sub"})
+    sandbox.block("pkg.sub")
+
+    with pytest.raises(ModuleNotFoundError) as raised:
+        importlib.import_module("pkg.other")
+
+    assert raised.value.name == "pkg.sub"
+
+
+@pytest.mark.parametrize("name", ["pkg", "pkg.sub", "errno", "textwrap", "there_is_no_such_module"])
+def test_spec_of_a_blocked_module_is_none(name: str, write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    importlib.import_module("pkg.sub")
+
+    sandbox.block(name)
+
+    assert importlib.util.find_spec(name) is None
+
+
+@pytest.mark.parametrize("name", ["pkg", "pkg.sub"])
+def test_spec_stays_none_when_the_tree_is_evicted_later(
+    name: str, write_modules: Write, sandbox: ImportSandbox
+) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    sandbox.block(name)
+
+    sandbox.evict(name)
+    sandbox.evict("pkg")
+
+    assert importlib.util.find_spec(name) is None
+
+
+def test_blocked_submodule_stays_blocked_in_a_fresh_package(
+    write_modules: Write, sandbox: ImportSandbox
+) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    importlib.import_module("pkg.sub")
+    sandbox.block("pkg.sub")
+
+    sandbox.fresh_import("pkg")
+
+    assert importlib.util.find_spec("pkg.sub") is None
+    with pytest.raises(ModuleNotFoundError) as raised:
+        exec("from pkg import sub", {})
+    assert raised.value.name == "pkg.sub"
+
+
+def test_blocked_module_comes_back(write_modules: Write, picture: Any) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    importlib.import_module("pkg.sub")
+    before = picture("pkg")
+
+    with ImportSandbox() as sandbox:
+        sandbox.block("pkg.sub")
+        sandbox.block("pkg", "textwrap")
+
+    assert before.differences() == []
+
+
+def test_module_that_was_not_loaded_can_be_imported_after_the_block(write_modules: Write) -> None:
+    write_modules({"plain.py": "X = 1"})
+
+    with ImportSandbox() as sandbox:
+        sandbox.block("plain")
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module("plain")
+
+    assert importlib.import_module("plain").X == 1
+
+
+def test_attribute_of_a_blocked_submodule_goes(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    pkg = importlib.import_module("pkg")
+    importlib.import_module("pkg.sub")
+
+    sandbox.block("pkg.sub")
+
+    assert not hasattr(pkg, "sub")
+
+
+def test_function_of_the_name_of_a_blocked_module_stays(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules({"pkg/__init__.py": "from .sub import sub", "pkg/sub.py": "def sub(): pass"})
+    pkg = importlib.import_module("pkg")
+
+    sandbox.block("pkg.sub")
+
+    assert pkg.sub.__name__ == "sub"
+
+
+def test_blocking_twice_is_blocking_once(write_modules: Write, picture: Any) -> None:
+    write_modules({"plain.py": ""})
+    importlib.import_module("plain")
+    before = picture()
+
+    with ImportSandbox() as sandbox:
+        sandbox.block("plain")
+        sandbox.block("plain")
+
+        assert importlib.util.find_spec("plain") is None
+
+    assert before.differences() == []
+
+
+def test_nothing_may_be_blocked(sandbox: ImportSandbox, picture: Any) -> None:
+    before = picture()
+
+    sandbox.block()
+
+    assert before.differences() == []
+
+
+def test_neighbours_of_a_blocked_module_are_found(write_modules: Write, sandbox: ImportSandbox) -> None:
+    write_modules({"plain.py": "", "plains.py": "X = 1"})
+
+    sandbox.block("plain")
+
+    assert importlib.import_module("plains").X == 1
+
+
+def test_fake_in_place_of_a_blocked_module_is_imported(sandbox: ImportSandbox) -> None:
+    sandbox.block("textwrap")
+    fake = ModuleType("textwrap")
+
+    sys.modules["textwrap"] = fake
+
+    assert importlib.import_module("textwrap") is fake
+
+
+# Threads
+
+
+@pytest.fixture
+def gate(write_modules: Write) -> ModuleType:
+    """A module with two events; the import of `slow` says that it has begun and waits to go on."""
+    write_modules(
+        {
+            "gate.py": f"""
+                import threading
+
+                begun = threading.Event()
+                go = threading.Event()
+
+                def wait():
+                    begun.set()
+                    if not go.wait({PATIENCE}):
+                        raise RuntimeError("nobody opened the gate")
+                """,
+            "slow.py": "import gate\ngate.wait()\nimport quick\nX = 1",
+            "slowpkg/__init__.py": "",
+            "slowpkg/sub.py": "import gate\ngate.wait()\nX = 1",
+            "quick.py": "Y = 2",
+        }
+    )
+    return importlib.import_module("gate")
+
+
+class Importing(threading.Thread):
+    """Imports modules when it is told to."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self.names = names
+        self.may_begin = threading.Event()
+        self.modules: list[ModuleType] = []
+        self.error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            if not self.may_begin.wait(PATIENCE):
+                raise RuntimeError("nobody told the thread to begin")
+            self.modules = [importlib.import_module(name) for name in self.names]
+        except BaseException as exc:
+            self.error = exc
+
+    def finish(self) -> list[ModuleType]:
+        self.may_begin.set()
+        self.join(PATIENCE)
+        assert self.error is None
+        return self.modules
+
+
+def test_imports_of_threads_that_ran_before_belong_to_the_outer_state(write_modules: Write) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": "import plain", "plain.py": ""})
+    thread = Importing("pkg.sub")
+
+    with ImportSandbox():
+        (sub,) = thread.finish()
+
+    assert sys.modules["pkg.sub"] is sub
+    assert sys.modules["pkg"].sub is sub
+    assert "plain" in sys.modules
+
+
+def test_imports_of_threads_of_the_test_go(write_modules: Write, picture: Any) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    importlib.import_module("pkg")
+    before = picture("pkg")
+
+    with ImportSandbox():
+        Importing("pkg.sub").finish()
+
+    assert before.differences() == []
+
+
+def test_imports_of_earlier_threads_belong_to_every_sandbox_that_they_are_earlier_than(
+    write_modules: Write, picture: Any
+) -> None:
+    write_modules({"plain.py": ""})
+    before = picture()
+
+    with ImportSandbox():
+        thread = Importing("plain")
+        with ImportSandbox():
+            (plain,) = thread.finish()
+
+        assert sys.modules["plain"] is plain
+
+    assert before.differences() == []
+
+
+def test_module_that_both_import_is_the_one_of_the_snapshot_afterwards(
+    write_modules: Write, picture: Any
+) -> None:
+    write_modules({"plain.py": ""})
+    plain = importlib.import_module("plain")
+    thread = Importing("plain")
+
+    with ImportSandbox() as sandbox:
+        sandbox.evict("plain")
+        thread.finish()
+
+    assert sys.modules["plain"] is plain
+
+
+def test_import_in_progress_in_another_thread_is_left_alone(gate: ModuleType) -> None:
+    thread = Importing("slow")
+
+    with ImportSandbox():
+        thread.may_begin.set()
+        assert gate.begun.wait(PATIENCE)
+    slow_while_loading = sys.modules["slow"]
+    gate.go.set()
+
+    assert thread.finish() == [slow_while_loading]
+    assert (slow_while_loading.X, sys.modules["quick"].Y) == (1, 2)
+
+
+def test_import_in_progress_of_a_submodule_is_left_alone_with_its_parents(gate: ModuleType) -> None:
+    thread = Importing("slowpkg.sub")
+
+    with ImportSandbox():
+        thread.may_begin.set()
+        assert gate.begun.wait(PATIENCE)
+    package = sys.modules["slowpkg"]
+    gate.go.set()
+    (sub,) = thread.finish()
+
+    assert (sys.modules["slowpkg"], sys.modules["slowpkg.sub"], package.sub) == (package, sub, sub)
+
+
+def test_import_that_began_before_the_sandbox_ends_well_inside_it(gate: ModuleType) -> None:
+    thread = Importing("slow")
+    thread.may_begin.set()
+    assert gate.begun.wait(PATIENCE)
+
+    with ImportSandbox():
+        gate.go.set()
+        (slow,) = thread.finish()
+
+    assert sys.modules["slow"] is slow
+    assert "quick" in sys.modules
+
+
+def test_eviction_waits_for_an_import_in_another_thread(
+    gate: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[str] = []
+    wait_for_import = _sandbox.wait_for_import
+
+    def wait(name: str) -> None:
+        waited.append(name)
+        gate.go.set()
+        wait_for_import(name)
+        assert sys.modules[name].X == 1
+
+    monkeypatch.setattr(_sandbox, "wait_for_import", wait)
+    thread = Importing("slowpkg.sub")
+
+    with ImportSandbox() as sandbox:
+        thread.may_begin.set()
+        assert gate.begun.wait(PATIENCE)
+        sandbox.evict("slowpkg")
+
+        assert waited == ["slowpkg.sub"]
+        assert "slowpkg.sub" not in sys.modules
+    (sub,) = thread.finish()
+
+    assert sub.X == 1
+
+
+def test_eviction_does_not_wait_for_imports_of_other_packages(gate: ModuleType) -> None:
+    thread = Importing("slow")
+
+    with ImportSandbox() as sandbox:
+        thread.may_begin.set()
+        assert gate.begun.wait(PATIENCE)
+        sandbox.evict("quick")
+        gate.go.set()
+        thread.finish()
+
+    assert "slow" in sys.modules
+
+
+# Leaving a sandbox for a while, as wider fixtures do
+
+
+def test_imports_while_suspended_outlive_the_sandbox(write_modules: Write, picture: Any) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": "", "plain.py": ""})
+    importlib.import_module("pkg")
+
+    with ImportSandbox() as sandbox:
+        importlib.import_module("plain")
+        with _sandbox.suspended(sandbox):
+            assert "plain" not in sys.modules
+            sub = importlib.import_module("pkg.sub")
+        assert "plain" in sys.modules
+        assert sys.modules["pkg.sub"] is sub
+
+    assert "plain" not in sys.modules
+    assert sys.modules["pkg"].sub is sub
+    assert sys.modules["pkg.sub"] is sub
+
+
+def test_inside_of_the_sandbox_is_what_it_was_after_the_suspension(
+    write_modules: Write, picture: Any
+) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": "", "plain.py": "X = []"})
+    importlib.import_module("pkg.sub")
+    importlib.import_module("plain")
+    before = picture("pkg", "plain")
+
+    with ImportSandbox() as sandbox:
+        sandbox.fresh_import("pkg.sub")
+        importlib.reload(sys.modules["plain"])
+        sandbox.block("textwrap")
+        sys.path.append("/inside")
+        inside = picture("pkg", "plain")
+        with _sandbox.suspended(sandbox):
+            assert before.differences() == []
+
+        assert inside.differences() == []
+
+    assert before.differences() == []
+
+
+def test_changes_of_the_lists_while_suspended_outlive_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", ["/one", "/two", "/three"])
+
+    with ImportSandbox() as sandbox:
+        sys.path[:] = ["/inside", "/two", "/one", "/three"]
+        with _sandbox.suspended(sandbox):
+            assert sys.path == ["/one", "/two", "/three"]
+            sys.path.insert(0, "/first")
+            sys.path.append("/last")
+            sys.path.remove("/two")
+        assert sys.path == ["/first", "/inside", "/one", "/three", "/last"]
+
+    assert sys.path == ["/first", "/one", "/three", "/last"]
+
+
+def test_list_that_is_filled_while_suspended_stays_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path_hooks", [])
+
+    with ImportSandbox() as sandbox:
+        with _sandbox.suspended(sandbox):
+            sys.path_hooks.append(ModuleType)
+        assert sys.path_hooks == [ModuleType]
+
+    assert sys.path_hooks == [ModuleType]
+
+
+def test_module_that_is_replaced_while_suspended_stays_replaced(write_modules: Write) -> None:
+    write_modules({"plain.py": "", "other.py": ""})
+    plain = importlib.import_module("plain")
+
+    with ImportSandbox() as sandbox:
+        with _sandbox.suspended(sandbox):
+            del sys.modules["plain"]
+            again = importlib.import_module("plain")
+        assert sys.modules["plain"] is again
+
+    assert sys.modules["plain"] is again
+    assert again is not plain
+
+
+def test_blocked_module_stays_blocked_after_it_was_imported_outside(write_modules: Write) -> None:
+    write_modules({"plain.py": ""})
+
+    with ImportSandbox() as sandbox:
+        sandbox.block("plain")
+        with _sandbox.suspended(sandbox):
+            plain = importlib.import_module("plain")
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module("plain")
+
+    assert sys.modules["plain"] is plain
+
+
+def test_exception_while_suspended_leaves_the_sandbox_open(write_modules: Write) -> None:
+    write_modules({"plain.py": ""})
+
+    def fail(sandbox: ImportSandbox) -> None:
+        with _sandbox.suspended(sandbox):
+            raise ZeroDivisionError
+
+    with ImportSandbox() as sandbox:
+        importlib.import_module("plain")
+        with pytest.raises(ZeroDivisionError):
+            fail(sandbox)
+
+        assert sandbox.changes() == ImportChanges(added=("plain",))
+
+
+def test_suspension_leaves_the_sandboxes_inside_as_well(write_modules: Write) -> None:
+    write_modules({"one.py": "", "two.py": "", "outside.py": ""})
+
+    with ImportSandbox() as outer:
+        importlib.import_module("one")
+        with ImportSandbox() as inner:
+            importlib.import_module("two")
+            with _sandbox.suspended(outer):
+                assert {"one", "two"} & sys.modules.keys() == set()
+                importlib.import_module("outside")
+            assert {"one", "two", "outside"} <= sys.modules.keys()
+            assert inner.changes().added == ("two",)
+        assert {"one", "two", "outside"} & sys.modules.keys() == {"one", "outside"}
+    assert {"one", "two", "outside"} & sys.modules.keys() == {"outside"}
+
+
+def test_reload_while_suspended_outlives_the_sandbox(write_modules: Write) -> None:
+    write_modules({"settings.py": "X = []"})
+    settings = importlib.import_module("settings")
+
+    with ImportSandbox() as sandbox, _sandbox.suspended(sandbox):
+        importlib.reload(settings)
+        reloaded = settings.X
+
+    assert settings.X is reloaded
+
+
+def test_module_of_the_sandbox_is_another_one_outside(write_modules: Write) -> None:
+    write_modules({"plain.py": ""})
+
+    with ImportSandbox() as sandbox:
+        inside = importlib.import_module("plain")
+        with _sandbox.suspended(sandbox):
+            outside = importlib.import_module("plain")
+        now = sys.modules["plain"]
+
+    assert inside is not outside
+    assert now is outside
+    assert sys.modules["plain"] is outside
+
+
+# In a script, without pytest
+
+
+def test_script_needs_no_pytest(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox() as sandbox:
+            sandbox.temp_package("pkg", "X = 1")
+            print(sandbox.fresh_import("pkg").X)
+        print([name for name in sys.modules if name in ("pkg", "pytest", "_pytest", "pluggy")])
+        """
+    )
+
+    assert output.splitlines() == ["1", "[]"]
+
+
+def test_watcher_leaves_with_the_last_sandbox(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        before = list(sys.meta_path)
+        for _ in range(2):
+            with ImportSandbox() as outer:
+                with ImportSandbox():
+                    import plain
+                print(len(sys.meta_path) - len(before))
+            print(sys.meta_path == before)
+        """,
+        files={"plain.py": ""},
+    )
+
+    assert output.split() == ["1", "True"] * 2
+
+
+def test_watcher_stays_if_there_is_something_to_hand_back(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+        from pytest_importsandbox._sandbox import watcher
+
+        with ImportSandbox():
+            import colorsys
+        print(sys.meta_path[0] is watcher)
+        again = __import__("colorsys")
+        print(again is colorsys)
+        """
+    )
+
+    assert output.split() == ["True", "True"]
+
+
+def test_installed_watcher_stays_until_it_is_taken_away(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox, _sandbox
+
+        before = list(sys.meta_path)
+        print(_sandbox.install(), _sandbox.install())
+        with ImportSandbox():
+            pass
+        print(sys.meta_path == [_sandbox.watcher, *before])
+        _sandbox.uninstall()
+        print(sys.meta_path == before)
+        """
+    )
+
+    assert output.split() == ["True", "False", "True", "True"]
+
+
+def test_modules_imported_past_the_watcher_before_a_sandbox_are_known_in_it(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+        from importlib.machinery import PathFinder
+
+        from pytest_importsandbox import ImportSandbox, _sandbox
+
+        _sandbox.install()
+        sys.meta_path.insert(0, PathFinder)
+        import spread
+        with ImportSandbox():
+            print(sys.meta_path[0] is _sandbox.watcher)
+            sys.path.append("second")
+            import spread.two
+            print(len(spread.__path__))
+        print(len(spread.__dict__["__path__"]._path))
+        """,
+        files={"spread/one.py": "", "second/spread/two.py": ""},
+    )
+
+    assert output.split() == ["True", "2", "1"]
+
+
+def test_unittest_can_use_a_sandbox(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+        import unittest
+
+        from pytest_importsandbox import ImportSandbox
+
+        class Test(unittest.TestCase):
+            def setUp(self):
+                self.sandbox = self.enterContext(ImportSandbox())
+
+            def test_one(self):
+                self.sandbox.fresh_import("plain").X.append(1)
+
+            def test_two(self):
+                self.assertEqual(__import__("plain").X, [])
+
+        result = unittest.TestResult()
+        unittest.defaultTestLoader.loadTestsFromTestCase(Test).run(result)
+        print(result.testsRun, result.wasSuccessful(), "plain" in sys.modules)
+        """,
+        files={"plain.py": "X = []"},
+    )
+
+    assert output.split() == ["2", "True", "False"]

@@ -1,0 +1,697 @@
+"""Temporary packages: what is written, what imports see of it, and that nothing of it stays."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.resources
+import importlib.util
+import inspect
+import linecache
+import os
+import sys
+import tempfile
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from pytest_importsandbox import ImportSandbox, TempPackage
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory in which temporary directories are made during the test."""
+    directory = tmp_path / "temporary"
+    directory.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(directory))
+    return directory
+
+
+@pytest.fixture
+def sandbox(temporary: Path) -> Iterator[ImportSandbox]:
+    with ImportSandbox() as sandbox:
+        yield sandbox
+
+
+def files_in(directory: Path) -> set[str]:
+    return {
+        path.relative_to(directory).as_posix()
+        for path in directory.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+# What is written
+
+
+def test_text_is_that_of_the_package_itself(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package("pkg", "X = 1")
+
+    assert importlib.import_module("pkg").X == 1
+    assert files_in(package.path) == {"__init__.py"}
+
+
+def test_package_without_files_is_empty(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package("pkg")
+
+    assert (package.path / "__init__.py").read_bytes() == b""
+
+
+def test_files_are_written_by_their_paths(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package("pkg", {"mod.py": "X = 1", "sub/deep/mod.py": "X = 2"})
+
+    assert importlib.import_module("pkg.mod").X == 1
+    assert importlib.import_module("pkg.sub.deep.mod").X == 2
+    assert files_in(package.path) == {
+        "__init__.py",
+        "mod.py",
+        "sub/__init__.py",
+        "sub/deep/__init__.py",
+        "sub/deep/mod.py",
+    }
+
+
+def test_init_file_that_is_given_is_kept(sandbox: ImportSandbox) -> None:
+    sandbox.temp_package("pkg", {"sub/mod.py": "", "sub/__init__.py": "X = 1", "__init__.py": "Y = 2"})
+
+    assert (importlib.import_module("pkg").Y, importlib.import_module("pkg.sub").X) == (2, 1)
+
+
+def test_directory_without_python_files_is_no_package(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package("pkg", {"texts/greeting.txt": "hello"})
+
+    assert files_in(package.path) == {"__init__.py", "texts/greeting.txt"}
+
+
+@pytest.mark.parametrize(
+    "mapping", [OrderedDict, MappingProxyType, dict], ids=lambda mapping: mapping.__name__
+)
+def test_any_mapping_of_files_is_taken(mapping: Any, sandbox: ImportSandbox) -> None:
+    sandbox.temp_package("pkg", mapping({"mod.py": "X = 1"}))
+
+    assert importlib.import_module("pkg.mod").X == 1
+
+
+def test_text_is_dedented_and_written_in_utf_8(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package(
+        "pkg",
+        """
+        if True:
+            X = "naïve ✓"
+        """,
+    )
+
+    assert (package.path / "__init__.py").read_bytes() == '\nif True:\n    X = "naïve ✓"\n'.encode()
+    assert importlib.import_module("pkg").X == "naïve ✓"
+
+
+def test_bytes_are_written_as_they_are(sandbox: ImportSandbox) -> None:
+    content = b"  # coding: latin-1\r\nX = '\xe9'\n"
+    package = sandbox.temp_package("pkg", {"mod.py": content})
+
+    assert (package.path / "mod.py").read_bytes() == content
+    assert importlib.import_module("pkg.mod").X == "é"
+
+
+def test_path_may_begin_with_a_dot(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package("pkg", {"./mod.py": "X = 1"})
+
+    assert files_in(package.path) == {"__init__.py", "mod.py"}
+
+
+def test_package_tells_its_name_and_its_directory(sandbox: ImportSandbox, temporary: Path) -> None:
+    package = sandbox.temp_package("pkg")
+
+    assert isinstance(package, TempPackage)
+    assert (package.name, package.path.name, package.path.parents[1]) == ("pkg", "pkg", temporary.resolve())
+    assert repr(package) == f"<TempPackage 'pkg' at {str(package.path)!r}>"
+
+
+def test_directory_comes_first_on_the_path(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package("pkg")
+
+    assert sys.path[0] == str(package.path.parent)
+
+
+def test_newest_package_of_a_name_is_the_one_that_is_found(sandbox: ImportSandbox) -> None:
+    sandbox.temp_package("pkg", "X = 1")
+    importlib.import_module("pkg")
+    sandbox.temp_package("pkg", "X = 2")
+
+    assert sandbox.fresh_import("pkg").X == 2
+
+
+def test_package_hides_an_installed_one_of_its_name(sandbox: ImportSandbox) -> None:
+    sandbox.temp_package("colorsys", "X = 1")
+
+    assert sandbox.fresh_import("colorsys").X == 1
+
+
+def test_packages_do_not_see_one_another_s_files(sandbox: ImportSandbox) -> None:
+    one = sandbox.temp_package("one", {"mod.py": ""})
+    other = sandbox.temp_package("other", {"mod.py": ""})
+
+    assert one.path.parent != other.path.parent
+
+
+# Dotted names and namespace packages
+
+
+def test_dotted_name_creates_the_parents(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package("acme.tools.fast", {"mod.py": "X = 1"})
+
+    assert importlib.import_module("acme.tools.fast.mod").X == 1
+    assert files_in(package.path.parents[2]) == {
+        "acme/__init__.py",
+        "acme/tools/__init__.py",
+        "acme/tools/fast/__init__.py",
+        "acme/tools/fast/mod.py",
+    }
+
+
+def test_namespace_package_has_no_init_file(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package("spread", {"one.py": "", "inner/two.py": "X = 2"}, namespace=True)
+
+    assert files_in(package.path) == {"one.py", "inner/two.py"}
+    assert importlib.import_module("spread").__spec__.origin is None
+    assert importlib.import_module("spread.inner.two").X == 2
+
+
+def test_namespace_packages_of_one_name_have_two_portions(sandbox: ImportSandbox) -> None:
+    one = sandbox.temp_package("spread", {"one.py": "X = 1"}, namespace=True)
+    two = sandbox.temp_package("spread", {"two.py": "X = 2"}, namespace=True)
+
+    spread = importlib.import_module("spread")
+
+    assert list(spread.__path__) == [str(two.path), str(one.path)]
+    assert (importlib.import_module("spread.one").X, importlib.import_module("spread.two").X) == (1, 2)
+
+
+def test_second_portion_is_found_when_the_first_is_loaded(sandbox: ImportSandbox) -> None:
+    sandbox.temp_package("spread", {"one.py": "X = 1"}, namespace=True)
+    importlib.import_module("spread.one")
+    sandbox.temp_package("spread", {"two.py": "X = 2"}, namespace=True)
+
+    assert importlib.import_module("spread.two").X == 2
+
+
+def test_dotted_namespace_package_has_no_init_file_in_its_parents(sandbox: ImportSandbox) -> None:
+    one = sandbox.temp_package("acme.one", {"mod.py": "X = 1"}, namespace=True)
+    sandbox.temp_package("acme.two", {"mod.py": "X = 2"}, namespace=True)
+
+    assert files_in(one.path.parents[1]) == {"acme/one/mod.py"}
+    assert (importlib.import_module("acme.one.mod").X, importlib.import_module("acme.two.mod").X) == (1, 2)
+
+
+def test_file_written_later_makes_no_init_file_in_a_namespace_package(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package("spread", namespace=True)
+
+    package.write("inner/mod.py", "")
+
+    assert files_in(package.path) == {"inner/mod.py"}
+
+
+def test_init_file_in_a_namespace_package_is_a_value_error(sandbox: ImportSandbox, picture: Any) -> None:
+    before = picture()
+
+    with pytest.raises(ValueError, match=r"^a namespace package has no '__init__\.py'$"):
+        sandbox.temp_package("spread", "X = 1", namespace=True)
+
+    assert before.differences() == []
+
+
+# What imports see
+
+
+def test_package_rewritten_200_times_is_always_the_newest(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package("pkg", {"__init__.py": "from .mod import X", "mod.py": "X = 000"})
+
+    seen = []
+    for number in range(200):
+        package.write("mod.py", f"X = {1000 + number}")
+        seen.append(sandbox.fresh_import("pkg").X)
+
+    assert seen == [1000 + number for number in range(200)]
+
+
+@pytest.mark.parametrize("optimization", ["0", "1", "2"])
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"PYTHONPYCACHEPREFIX": "cache"},
+        {"PYTHONDONTWRITEBYTECODE": "1"},
+        {"PYTHONPYCACHEPREFIX": "cache", "PYTHONDONTWRITEBYTECODE": "1"},
+    ],
+    ids=lambda environment: "+".join(environment) or "none",
+)
+def test_newest_text_is_seen_however_bytecode_is_kept(
+    environment: dict[str, str], optimization: str, run_script: Run
+) -> None:
+    output = run_script(
+        """
+        import sys
+        from pathlib import Path
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox() as sandbox:
+            package = sandbox.temp_package("pkg")
+            seen = []
+            for number in range(100, 120):
+                package.write("mod.py", f"X = {number}")
+                seen.append(sandbox.fresh_import("pkg.mod").X)
+            print(seen == list(range(100, 120)))
+            bytecode = Path("cache") if sys.pycache_prefix else package.path.parent
+            print(len(list(bytecode.rglob(f"mod.{sys.implementation.cache_tag}*.pyc"))))
+            print(package.path.parent)
+        """,
+        environment={
+            "PYTHONPYCACHEPREFIX": None,
+            "PYTHONDONTWRITEBYTECODE": None,
+            "PYTHONOPTIMIZE": optimization if optimization != "0" else None,
+            **environment,
+        },
+    )
+
+    newest, written, directory = output.splitlines()
+    assert (newest, int(written)) == ("True", 0 if "PYTHONDONTWRITEBYTECODE" in environment else 1)
+    assert not Path(directory).exists()
+
+
+def test_directory_in_the_bytecode_cache_is_removed(run_script: Run, tmp_path: Path) -> None:
+    run_script(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox() as sandbox:
+            sandbox.temp_package("pkg", {"sub/mod.py": ""})
+            import pkg.sub.mod
+        """,
+        environment={"PYTHONPYCACHEPREFIX": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": None},
+    )
+
+    assert list((tmp_path / "cache").rglob("importsandbox-*")) == []
+
+
+def test_file_added_to_a_known_directory_is_found(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package("pkg", {"mod.py": ""})
+    importlib.import_module("pkg.mod")
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("pkg.late")
+
+    package.write("late.py", "X = 1")
+
+    assert importlib.import_module("pkg.late").X == 1
+
+
+def test_package_added_to_a_known_directory_is_found(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package("pkg")
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("pkg.late.mod")
+
+    package.write("late/mod.py", "X = 1")
+
+    assert importlib.import_module("pkg.late.mod").X == 1
+    assert (package.path / "late" / "__init__.py").exists()
+
+
+def test_removed_file_is_no_longer_found(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package("pkg", {"mod.py": "X = 1"})
+    importlib.import_module("pkg.mod")
+
+    package.remove("mod.py")
+
+    with pytest.raises(ModuleNotFoundError, match=r"^No module named 'pkg\.mod'$"):
+        sandbox.fresh_import("pkg.mod")
+
+
+def test_file_that_was_removed_can_be_written_again(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package("pkg", {"mod.py": "X = 1"})
+    importlib.import_module("pkg.mod")
+
+    package.remove("mod.py")
+    package.write("mod.py", "X = 2")
+
+    assert sandbox.fresh_import("pkg.mod").X == 2
+
+
+def test_module_gives_way_to_a_package_of_its_name(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package("pkg", {"mod.py": "X = 1"})
+    importlib.import_module("pkg.mod")
+
+    package.remove("mod.py")
+    package.write("mod/__init__.py", "X = 2")
+
+    assert sandbox.fresh_import("pkg.mod").X == 2
+
+
+def test_traceback_shows_the_newest_text(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package("pkg", {"mod.py": ""})
+
+    shown = []
+    for name in ("one", "two", "six"):
+        package.write("mod.py", f"raise ValueError('x')  # {name}")
+        with pytest.raises(ValueError, match="x") as raised:
+            sandbox.fresh_import("pkg.mod")
+        shown.append(traceback.extract_tb(raised.tb)[-1].line)
+
+    assert shown == [f"raise ValueError('x')  # {name}" for name in ("one", "two", "six")]
+
+
+def test_inspect_shows_the_newest_text(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package("pkg", {"mod.py": ""})
+
+    shown = []
+    for number in range(10, 20):
+        package.write("mod.py", f"def f(): return {number}\n")
+        shown.append(inspect.getsource(sandbox.fresh_import("pkg.mod").f))
+
+    assert shown == [f"def f(): return {number}\n" for number in range(10, 20)]
+
+
+def test_data_files_are_read_through_importlib_resources(sandbox: ImportSandbox) -> None:
+    package = sandbox.temp_package(
+        "pkg", {"greeting.txt": "hello", "data/raw.bin": b"\x00\xff", "sub/__init__.py": "", "sub/a.txt": "a"}
+    )
+
+    files = importlib.resources.files("pkg")
+    assert (files / "greeting.txt").read_text("utf-8") == "hello"
+    assert (files / "data" / "raw.bin").read_bytes() == b"\x00\xff"
+    assert (importlib.resources.files("pkg.sub") / "a.txt").read_text("utf-8") == "a"
+    package.write("greeting.txt", "howdy")
+    assert (files / "greeting.txt").read_text("utf-8") == "howdy"
+
+
+def test_data_files_of_a_namespace_package_are_read(sandbox: ImportSandbox) -> None:
+    sandbox.temp_package("spread", {"one.txt": "1"}, namespace=True)
+    sandbox.temp_package("spread", {"two.txt": "2"}, namespace=True)
+
+    files = importlib.resources.files("spread")
+
+    assert [(files / name).read_text("utf-8") for name in ("one.txt", "two.txt")] == ["1", "2"]
+
+
+# Bad input: an error, and nothing has happened
+
+
+@pytest.mark.parametrize("name", [None, 5, b"pkg", ["pkg"]], ids=lambda name: type(name).__name__)
+def test_name_that_is_no_str_is_a_type_error(
+    name: Any, sandbox: ImportSandbox, temporary: Path, picture: Any
+) -> None:
+    before = picture()
+
+    with pytest.raises(TypeError) as raised:
+        sandbox.temp_package(name)
+
+    assert str(raised.value) == f"the name of a package must be a str, not {type(name).__name__}: {name!r}"
+    assert (before.differences(), list(temporary.iterdir())) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", ".pkg", "pkg.", "pkg..sub", "pkg/sub", "../pkg", "pkg-name", "a\0b", "1"]
+)
+def test_name_that_is_no_module_name_is_a_value_error(
+    name: str, sandbox: ImportSandbox, temporary: Path, picture: Any
+) -> None:
+    before = picture()
+
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        sandbox.temp_package(name)
+
+    assert str(raised.value) == (
+        f"name: {name!r} is not the name of a module; give an absolute dotted name such as 'package.module'"
+    )
+    assert (before.differences(), list(temporary.iterdir())) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "files",
+    [5, b"X = 1", ["mod.py"], [("mod.py", "")], Path("mod.py")],
+    ids=lambda files: type(files).__name__,
+)
+def test_files_that_are_no_mapping_are_a_type_error(
+    files: Any, sandbox: ImportSandbox, temporary: Path, picture: Any
+) -> None:
+    before = picture()
+
+    with pytest.raises(TypeError) as raised:
+        sandbox.temp_package("pkg", files)
+
+    assert str(raised.value) == (
+        "files must be a mapping of paths to contents, or the text of __init__.py, "
+        f"not {type(files).__name__}: {files!r}"
+    )
+    assert (before.differences(), list(temporary.iterdir())) == ([], [])
+
+
+NO_FILE = "{!r} is not the path of a file"
+OUTSIDE = (
+    "{!r} is not a path inside the package; give a relative one with forward slashes, such as 'sub/mod.py'"
+)
+LEAVES = "{!r} leaves the package"
+BAD_PATHS = {
+    "": NO_FILE,
+    ".": NO_FILE,
+    "./": NO_FILE,
+    "sub/": NO_FILE,
+    "a\0.py": NO_FILE,
+    "/mod.py": OUTSIDE,
+    "//host/share/mod.py": OUTSIDE,
+    "C:/mod.py": OUTSIDE,
+    "c:mod.py": OUTSIDE,
+    "sub\\mod.py": OUTSIDE,
+    "../mod.py": LEAVES,
+    "sub/../../mod.py": LEAVES,
+    "sub/../mod.py": LEAVES,
+    "..": LEAVES,
+}
+
+
+@pytest.mark.parametrize(("path", "message"), BAD_PATHS.items(), ids=map(repr, BAD_PATHS))
+def test_bad_path_is_a_value_error(
+    path: str, message: str, sandbox: ImportSandbox, temporary: Path, picture: Any
+) -> None:
+    before = picture()
+
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        sandbox.temp_package("pkg", {"good.py": "", path: ""})
+
+    assert str(raised.value) == message.format(path)
+    assert (before.differences(), list(temporary.iterdir())) == ([], [])
+
+
+@pytest.mark.parametrize(("path", "message"), BAD_PATHS.items(), ids=map(repr, BAD_PATHS))
+def test_bad_path_to_write_is_a_value_error(
+    path: str, message: str, sandbox: ImportSandbox, temporary: Path
+) -> None:
+    package = sandbox.temp_package("pkg")
+    before = files_in(temporary)
+
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        package.write(path, "X = 1")
+
+    assert str(raised.value) == message.format(path)
+    assert files_in(temporary) == before
+
+
+@pytest.mark.parametrize(("path", "message"), BAD_PATHS.items(), ids=map(repr, BAD_PATHS))
+def test_bad_path_to_remove_is_a_value_error(
+    path: str, message: str, sandbox: ImportSandbox, temporary: Path
+) -> None:
+    (temporary / "mod.py").touch()
+    package = sandbox.temp_package("pkg", {"mod.py": "", "sub/mod.py": ""})
+    before = files_in(temporary)
+
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        package.remove(path)
+
+    assert str(raised.value) == message.format(path)
+    assert files_in(temporary) == before
+
+
+@pytest.mark.parametrize("path", [None, 5, b"mod.py", Path("mod.py")], ids=lambda path: type(path).__name__)
+def test_path_that_is_no_str_is_a_type_error(
+    path: Any, sandbox: ImportSandbox, temporary: Path, picture: Any
+) -> None:
+    package = sandbox.temp_package("pkg")
+    before, files = picture(), files_in(temporary)
+    message = f"the path of a file must be a str, not {type(path).__name__}: {path!r}"
+
+    for act in (
+        lambda: sandbox.temp_package("other", {path: ""}),
+        lambda: package.write(path, ""),
+        lambda: package.remove(path),
+    ):
+        with pytest.raises(TypeError) as raised:
+            act()
+        assert str(raised.value) == message
+
+    assert (before.differences(), files_in(temporary)) == ([], files)
+
+
+@pytest.mark.parametrize(
+    "content", [None, 5, ["X = 1"], bytearray(b"X = 1")], ids=lambda content: type(content).__name__
+)
+def test_content_that_is_neither_str_nor_bytes_is_a_type_error(
+    content: Any, sandbox: ImportSandbox, temporary: Path, picture: Any
+) -> None:
+    package = sandbox.temp_package("pkg")
+    before, files = picture(), files_in(temporary)
+    message = f"the content of 'mod.py' must be str or bytes, not {type(content).__name__}: {content!r}"
+
+    for act in (
+        lambda: sandbox.temp_package("other", {"good.py": "", "mod.py": content}),
+        lambda: package.write("mod.py", content),
+    ):
+        with pytest.raises(TypeError) as raised:
+            act()
+        assert str(raised.value) == message
+
+    assert (before.differences(), files_in(temporary)) == ([], files)
+
+
+def test_text_that_cannot_be_encoded_is_a_value_error(
+    sandbox: ImportSandbox, temporary: Path, picture: Any
+) -> None:
+    before = picture()
+
+    with pytest.raises(UnicodeEncodeError, match="surrogates not allowed"):
+        sandbox.temp_package("pkg", {"good.py": "", "mod.py": "X = '\ud800'"})
+
+    assert (before.differences(), list(temporary.iterdir())) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "files", [{"a": "", "a/b.py": ""}, {"a/b.py": "", "a": ""}, {"a": "", "a/b/c.py": ""}], ids=str
+)
+def test_path_that_is_a_file_and_a_directory_is_a_value_error(
+    files: dict[str, str], sandbox: ImportSandbox, temporary: Path, picture: Any
+) -> None:
+    before = picture()
+
+    with pytest.raises(ValueError, match=r"^'a' is given as a file, so that there can be no 'a/b(/c)?\.py'$"):
+        sandbox.temp_package("pkg", files)
+
+    assert (before.differences(), list(temporary.iterdir())) == ([], [])
+
+
+def test_directory_is_not_overwritten_by_a_file(sandbox: ImportSandbox, temporary: Path) -> None:
+    package = sandbox.temp_package("pkg", {"sub/mod.py": ""})
+    before = files_in(temporary)
+
+    with pytest.raises(ValueError, match=r"^'sub' is a directory$"):
+        package.write("sub", "X = 1")
+
+    assert files_in(temporary) == before
+
+
+def test_file_is_not_taken_for_a_directory(sandbox: ImportSandbox, temporary: Path) -> None:
+    package = sandbox.temp_package("pkg", {"sub": "a text"})
+    before = files_in(temporary)
+
+    with pytest.raises(ValueError, match=r"^'sub' is a file, so that there can be no 'sub/deep/mod\.py'$"):
+        package.write("sub/deep/mod.py", "X = 1")
+
+    assert files_in(temporary) == before
+
+
+def test_removal_of_a_missing_file_is_a_file_not_found_error(sandbox: ImportSandbox, temporary: Path) -> None:
+    package = sandbox.temp_package("pkg")
+    before = files_in(temporary)
+
+    with pytest.raises(FileNotFoundError):
+        package.remove("missing.py")
+
+    assert files_in(temporary) == before
+
+
+def test_package_that_cannot_be_written_does_not_come_onto_the_path(
+    sandbox: ImportSandbox, temporary: Path, picture: Any
+) -> None:
+    before = picture()
+
+    with pytest.raises(OSError):  # noqa: PT011
+        sandbox.temp_package("pkg", {"m" * 300: ""})
+
+    assert before.differences() == []
+
+
+# Nothing is left behind
+
+
+def test_directory_and_path_entry_are_gone(temporary: Path, picture: Any) -> None:
+    before = picture()
+
+    with ImportSandbox() as sandbox:
+        sandbox.temp_package("pkg", {"mod.py": "X = 1"})
+        sandbox.temp_package("other.deep")
+        importlib.import_module("pkg.mod")
+
+    assert (before.differences(), list(temporary.iterdir())) == ([], [])
+
+
+def test_directory_is_gone_when_the_sandbox_ends_with_an_exception(temporary: Path, picture: Any) -> None:
+    before = picture()
+
+    def fail() -> None:
+        with ImportSandbox() as sandbox:
+            sandbox.temp_package("pkg")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+
+    assert (before.differences(), list(temporary.iterdir())) == ([], [])
+
+
+def test_directory_of_a_package_that_could_not_be_written_is_gone(temporary: Path) -> None:
+    with ImportSandbox() as sandbox, pytest.raises(OSError):  # noqa: PT011
+        sandbox.temp_package("pkg", {"m" * 300: ""})
+
+    assert list(temporary.iterdir()) == []
+
+
+def test_directory_that_was_moved_away_is_no_error(temporary: Path) -> None:
+    with ImportSandbox() as sandbox:
+        package = sandbox.temp_package("pkg")
+        package.path.parent.rename(temporary / "elsewhere")
+
+    assert [path.name for path in temporary.iterdir()] == ["elsewhere"]
+
+
+def test_lines_of_its_files_are_forgotten(temporary: Path) -> None:
+    with ImportSandbox() as sandbox:
+        package = sandbox.temp_package("pkg", {"mod.py": "def f(): pass"})
+        inspect.getsource(importlib.import_module("pkg.mod").f)
+        assert str(package.path / "mod.py") in linecache.cache
+
+    assert [file for file in linecache.cache if file.startswith(str(package.path.parent) + os.sep)] == []
+
+
+def test_lines_of_other_files_are_kept(temporary: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.py"
+    other.write_text("X = 1", encoding="utf-8")
+
+    with ImportSandbox() as sandbox:
+        sandbox.temp_package("pkg")
+        linecache.getline(str(other), 1)
+
+    assert linecache.cache.pop(str(other))[2] == ["X = 1\n"]  # type: ignore[misc]
+
+
+def test_packages_of_an_inner_sandbox_go_with_it(temporary: Path) -> None:
+    with ImportSandbox() as outer:
+        outer.temp_package("pkg", "X = 1")
+        with ImportSandbox() as inner:
+            inner.temp_package("pkg", "X = 2")
+            assert importlib.import_module("pkg").X == 2
+
+        assert importlib.import_module("pkg").X == 1
+        assert len(list(temporary.iterdir())) == 1

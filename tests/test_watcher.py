@@ -1,0 +1,374 @@
+"""The watcher: what it notes, what it answers, and when it keeps out of the way."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pytest_importsandbox import ImportSandbox
+from pytest_importsandbox._preserved import Store
+from pytest_importsandbox._sandbox import watcher as the_watcher
+from pytest_importsandbox._state import ImportState
+from pytest_importsandbox._watcher import Span, Watcher, imports_in_progress, wait_for_import
+
+Write = Callable[[Mapping[str, str]], Path]
+Run = Callable[..., str]
+
+PATIENCE = 60
+
+
+@pytest.fixture
+def watcher() -> Watcher:
+    """A watcher that has nothing to do with the one of this test run, and is not on `sys.meta_path`."""
+    return Watcher(Store())
+
+
+@pytest.fixture
+def opened(watcher: Watcher) -> Span:
+    """What belongs to an open sandbox of that watcher."""
+    return open_span(watcher)
+
+
+def open_span(watcher: Watcher) -> Span:
+    span = Span((), ImportState(watcher.store.modules))
+    watcher.spans.append(span)
+    return span
+
+
+# Outside of a sandbox
+
+
+def test_ordinary_module_is_left_to_the_other_finders(watcher: Watcher) -> None:
+    assert watcher.find_spec("textwrap") is None
+
+
+def test_watcher_remembers_what_it_was_asked_for(watcher: Watcher) -> None:
+    watcher.find_spec("textwrap")
+    watcher.find_spec("there_is_no_such_module")
+
+    assert watcher.asked == {"textwrap", "there_is_no_such_module"}
+
+
+def test_nothing_is_blocked_without_a_sandbox(watcher: Watcher) -> None:
+    assert not watcher.is_blocked("textwrap")
+
+
+def test_spec_of_a_preserved_module_is_its_own(watcher: Watcher) -> None:
+    watcher.store.modules["plain"] = ModuleType("plain")
+
+    # Nobody imports it: somebody asks where it can be found.
+    assert watcher.find_spec("plain") is None
+
+
+def test_reload_of_a_preserved_module_is_left_to_the_other_finders(watcher: Watcher) -> None:
+    module = watcher.store.modules["plain"] = ModuleType("plain")
+
+    assert watcher.find_spec("plain", None, module) is None
+
+
+# Inside of a sandbox
+
+
+def test_import_is_noted(watcher: Watcher, opened: Span) -> None:
+    watcher.find_spec("textwrap")
+
+    assert opened.imported
+
+
+def test_attribute_on_a_surviving_parent_is_noted(watcher: Watcher, opened: Span) -> None:
+    watcher.find_spec("importlib.there_is_no_such_module")
+
+    assert list(opened.state.bindings.noted) == ["importlib.there_is_no_such_module"]
+
+
+def test_module_that_is_about_to_be_reloaded_is_noted(watcher: Watcher, opened: Span) -> None:
+    module = ModuleType("plain")
+
+    watcher.find_spec("plain", None, module)
+
+    assert list(opened.state.reloads.noted) == ["plain"]
+
+
+@pytest.mark.parametrize("name", ["pkg", "pkg.sub", "pkg.sub.deep"])
+def test_blocked_module_is_not_found(name: str, watcher: Watcher, opened: Span) -> None:
+    opened.blocked.add("pkg")
+
+    with pytest.raises(ModuleNotFoundError, match=f"^No module named '{name}'$") as raised:
+        watcher.find_spec(name)
+
+    assert raised.value.name == name
+
+
+def test_module_that_only_begins_like_a_blocked_one_is_left_to_the_others(
+    watcher: Watcher, opened: Span
+) -> None:
+    opened.blocked.add("pkg")
+
+    assert watcher.find_spec("pkgs") is None
+
+
+def test_block_of_any_open_sandbox_counts(watcher: Watcher, opened: Span) -> None:
+    opened.blocked.add("pkg")
+    open_span(watcher)
+
+    assert watcher.is_blocked("pkg.sub")
+
+
+def test_frame_of_the_watcher_is_hidden(watcher: Watcher, opened: Span) -> None:
+    opened.blocked.add("pkg")
+
+    with pytest.raises(ModuleNotFoundError) as raised:
+        watcher.find_spec("pkg")
+
+    shown = [entry.name for entry in raised.traceback if not entry.ishidden(raised)]
+    assert shown == ["test_frame_of_the_watcher_is_hidden"]
+
+
+def test_thread_that_ran_before_is_outside(watcher: Watcher) -> None:
+    begin = threading.Event()
+    thread = threading.Thread(target=lambda: begin.wait(PATIENCE) and watcher.find_spec("plain"))
+    thread.start()
+    span = open_span(watcher)
+
+    begin.set()
+    thread.join(PATIENCE)
+
+    assert span.imported_by_earlier_threads == {"plain"}
+
+
+def test_thread_that_started_later_is_inside(watcher: Watcher, opened: Span) -> None:
+    thread = threading.Thread(target=watcher.find_spec, args=["plain"])
+    thread.start()
+    thread.join(PATIENCE)
+
+    assert opened.imported_by_earlier_threads == set()
+
+
+def test_thread_that_opened_the_sandbox_is_inside(watcher: Watcher, opened: Span) -> None:
+    watcher.find_spec("plain")
+
+    assert opened.imported_by_earlier_threads == set()
+
+
+# Which module loads another one
+
+
+@pytest.fixture
+def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """The pairs of an importing module and what it brought along, as the store is told of them."""
+    pairs: list[tuple[str, str]] = []
+    monkeypatch.setattr(
+        the_watcher.store, "note_brought_along", lambda importer, name: pairs.append((importer, name))
+    )
+    return pairs
+
+
+def test_modules_loaded_by_a_module_are_noted_as_brought_along(
+    write_modules: Write, notes: list[tuple[str, str]]
+) -> None:
+    write_modules(
+        {"one.py": "import two\nimport four", "two.py": "import three", "three.py": "", "four.py": ""}
+    )
+
+    with ImportSandbox():
+        importlib.import_module("one")
+
+    assert notes == [("one", "two"), ("two", "three"), ("one", "four")]
+
+
+def test_modules_loaded_one_after_the_other_do_not_bring_along_each_other(
+    write_modules: Write, notes: list[tuple[str, str]]
+) -> None:
+    write_modules({"one.py": "", "two.py": "", "failing.py": "raise ValueError"})
+
+    with ImportSandbox():
+        importlib.import_module("one")
+        with pytest.raises(ValueError, match=r"^$"):
+            importlib.import_module("failing")
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module("there_is_no_such_module")
+        importlib.import_module("two")
+
+    assert notes == []
+
+
+def test_module_that_is_missing_brings_nothing_along(
+    write_modules: Write, notes: list[tuple[str, str]]
+) -> None:
+    write_modules(
+        {
+            "one.py": "try:\n    import there_is_no_such_module\nexcept ImportError:\n    import two",
+            "two.py": "",
+        }
+    )
+
+    with ImportSandbox():
+        importlib.import_module("one")
+
+    assert notes == [("one", "there_is_no_such_module"), ("one", "two")]
+
+
+def test_modules_loaded_by_another_thread_are_not_brought_along(
+    write_modules: Write, notes: list[tuple[str, str]]
+) -> None:
+    write_modules(
+        {
+            "one.py": """
+                import importlib
+                import threading
+
+                thread = threading.Thread(target=importlib.import_module, args=["two"])
+                thread.start()
+                thread.join()
+                """,
+            "two.py": "",
+        }
+    )
+
+    with ImportSandbox():
+        importlib.import_module("one")
+
+    assert notes == []
+
+
+# Imports in progress
+
+
+@pytest.fixture
+def importing(write_modules: Write) -> Any:
+    """A thread in the middle of the import of `slow`, and the event that lets it go on."""
+    write_modules(
+        {
+            "gate.py": "import threading\nbegun = threading.Event()\ngo = threading.Event()",
+            "slow.py": f"import gate\ngate.begun.set()\ngate.go.wait({PATIENCE})\nX = 1",
+        }
+    )
+    gate = importlib.import_module("gate")
+    thread = threading.Thread(target=importlib.import_module, args=["slow"])
+    thread.start()
+    assert gate.begun.wait(PATIENCE)
+    yield gate
+    gate.go.set()
+    thread.join(PATIENCE)
+
+
+@pytest.mark.usefixtures("importing")
+def test_imports_of_other_threads_are_in_progress() -> None:
+    assert imports_in_progress() == {"slow"}
+
+
+@pytest.mark.usefixtures("importing")
+def test_imports_in_progress_can_be_asked_for_by_name() -> None:
+    assert imports_in_progress(lambda name: name == "slow") == {"slow"}
+    assert imports_in_progress(lambda name: name == "fast") == set()
+
+
+def test_imports_of_this_thread_are_not_in_progress(write_modules: Write) -> None:
+    write_modules(
+        {
+            "asking.py": """
+                from pytest_importsandbox._watcher import imports_in_progress
+
+                others = imports_in_progress()
+                """,
+        }
+    )
+
+    asking = importlib.import_module("asking")
+
+    assert asking.others == set()
+
+
+def test_import_can_be_waited_for(importing: Any) -> None:
+    importing.go.set()
+
+    wait_for_import("slow")
+
+    assert sys.modules["slow"].X == 1
+
+
+# Handing back
+
+
+def test_stand_answers_for_the_module_until_it_is_back(watcher: Watcher) -> None:
+    module = ModuleType("plain")
+    vars(module)["X"] = 1
+    watcher.store.modules["plain"] = module
+    seen = []
+
+    def find() -> None:
+        spec = watcher.find_spec("plain")
+        assert spec is not None
+        assert spec.loader is not None
+        stand = importlib.util.module_from_spec(spec)
+        seen.append((stand.X, hasattr(stand, "__path__"), hasattr(stand, "Y"), stand.__name__))
+
+    class Finder:
+        @staticmethod
+        def find_spec(*args: Any) -> None:
+            find()
+
+    with ImportSandbox():
+        sys.meta_path.insert(0, Finder)  # type: ignore[arg-type]
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module("plain")
+
+    assert seen == [(1, False, False, "plain")]
+
+
+@pytest.mark.parametrize("place", ["front", "middle", "end"])
+def test_preserved_module_is_handed_back_wherever_the_watcher_stands(place: str, run_script: Run) -> None:
+    output = run_script(
+        f"""
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+        from pytest_importsandbox._sandbox import watcher
+
+        with ImportSandbox(preserve="plain"):
+            import plain as first
+        with ImportSandbox():
+            sys.meta_path.remove(watcher)
+            position = dict(front=0, middle=1, end=len(sys.meta_path))[{place!r}]
+            sys.meta_path.insert(position, watcher)
+            import plain
+            print(plain is first)
+        """,
+        files={"plain.py": ""},
+    )
+
+    # Whatever stands in front of it may find the file first.
+    assert output.split() == [str(place != "end")]
+
+
+def test_module_that_an_earlier_thread_gets_back_belongs_to_the_outer_state(run_script: Run) -> None:
+    output = run_script(
+        """
+        import importlib
+        import sys
+        import threading
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="one"):
+            import one
+        begin = threading.Event()
+        thread = threading.Thread(target=lambda: begin.wait(60) and importlib.import_module("one"))
+        thread.start()
+        with ImportSandbox():
+            begin.set()
+            thread.join()
+        print(sys.modules["one"] is one, sys.modules["two"] is one.two)
+        """,
+        files={"one.py": "import two", "two.py": ""},
+    )
+
+    assert output.split() == ["True", "True"]
