@@ -436,11 +436,13 @@ class ImportState:
         current = self.modules.current()
         for each in names:
             for name in (each, *parents(each)):
-                module = current.get(name, MISSING)
-                if module is not MISSING and name not in self.modules.saved:
-                    self.modules.saved[name] = module
-                    self.modules.table.setdefault(name, module)
-                    self.bindings.noted.pop(name, None)
+                if name in self.modules.saved:
+                    continue
+                # The attribute stays, even if the module was taken out of the cache again.
+                self.bindings.noted.pop(name, None)
+                if name in current:
+                    self.modules.saved[name] = current[name]
+                    self.modules.table.setdefault(name, current[name])
 
     def take_over(self, before: ImportState, after: ImportState) -> None:
         """Carry over into this snapshot what changed from one snapshot to another."""

@@ -45,7 +45,7 @@ SETTINGS = settings(
 
 # The names get a prefix of their own in each sequence: preserved modules would come back in the next one.
 FILES = {
-    "{0}pkg/__init__.py": "from .same import same\ntwice = 5",
+    "{0}pkg/__init__.py": "from .same import same\nfrom . import twice\ntwice = 5",
     "{0}pkg/same.py": "def same(): pass",
     "{0}pkg/twice.py": "",
     "{0}pkg/sub.py": "X = []",
@@ -240,6 +240,7 @@ class Isolation(RuleBasedStateMachine):
         module = sys.modules.get(self.prefix + name)
         # A reload that the watcher is not asked about can't be undone.
         if type(module) is ModuleType and sys.meta_path[:1] == [watcher]:
+            self.by_hand = True
             self.attempt(importlib.reload, module)
 
     @rule(name=names)

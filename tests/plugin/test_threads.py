@@ -92,3 +92,49 @@ def test_imports_in_other_threads_never_fail(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("-q")
 
     result.assert_outcomes(passed=501)
+
+
+@pytest.mark.parametrize("afterwards", ["pass", "del sys.modules['package.sub']"], ids=["kept", "removed"])
+def test_attribute_that_another_thread_gave_to_a_package_stays(
+    pytester: pytest.Pytester, afterwards: str
+) -> None:
+    pytester.makepyfile(
+        **{
+            "package/__init__": "",
+            "package/sub": "",
+            "test_it": f"""
+        import sys
+        from concurrent.futures import ThreadPoolExecutor
+
+        import pytest
+
+        import package
+
+
+        @pytest.fixture(scope="module")
+        def thread():
+            with ThreadPoolExecutor(max_workers=1) as executor:
+                executor.submit(int).result()
+                yield executor
+
+
+        def in_the_thread():
+            import package.sub
+            {afterwards}
+
+
+        @pytest.mark.isolated_imports
+        def test_isolated(thread):
+            thread.submit(in_the_thread).result()
+
+
+        def test_afterwards():
+            assert "sub" in vars(package)
+            assert ("package.sub" in sys.modules) is ({afterwards!r} == "pass")
+        """,
+        }
+    )
+
+    result = pytester.runpytest_subprocess()
+
+    result.assert_outcomes(passed=2)
