@@ -32,7 +32,7 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from pytest_importsandbox._names import in_tree, parents, top_level, tree
-from pytest_importsandbox._state import MISSING, bind, is_module, namespace, spec_of
+from pytest_importsandbox._state import MISSING, bind, is_imported_as, is_module, namespace, spec_of
 
 _PYTEST = ("_pytest", "pytest", "pluggy", "iniconfig", "packaging", "pygments")
 # What an installation has of the standard library: Python code, and shared libraries beside it.
@@ -69,9 +69,9 @@ def stays_in_place(module: object) -> bool:
     return is_standard(module) and (is_extension(module) or spec_of(module)["origin"] == "frozen")
 
 
-def _is_imported(name: str, module: object) -> bool:
-    """Whether an import made a module under its name, or its package has it there: no fake of a test."""
-    if spec_of(module).get("name") == name:
+def _is_genuine(name: str, module: object) -> bool:
+    """Whether import made a module under its name, or its package has it there: no fake of a test."""
+    if is_imported_as(name, module):
         return True
     package, _, child = name.rpartition(".")
     return package != "" and (namespace(sys.modules.get(package)) or {}).get(child, MISSING) is module
@@ -131,7 +131,7 @@ class Store:
             name: module
             for name, module in added.items()
             if type(name) is str
-            and _is_imported(name, module)
+            and _is_genuine(name, module)
             and not any(self._is_copy(each, added, originals) for each in (name, *parents(name)))
         }
         if not new:

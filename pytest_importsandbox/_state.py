@@ -82,6 +82,12 @@ def spec_of(module: object) -> dict[str, Any]:
     return namespace((namespace(module) or {}).get("__spec__")) or {}
 
 
+def is_imported_as(name: str, module: object) -> bool:
+    """Whether import made a module under this name: it is no fake and no alias."""
+    found = spec_of(module).get("name")
+    return type(found) is str and found == name
+
+
 def put_back(table: dict[str, Any], saved: dict[str, Any]) -> list[Any]:
     """Give a dict the contents and the order of the saved one, and return the values it lost.
 
@@ -300,8 +306,10 @@ class BindingsRow:
         shadowing = self._shadowing.get(name)
         if shadowing is not None and shadowing.attributes is attributes:
             return shadowing.value
+        # A package that a test exchanged for a fake had no such attribute.
+        package = name.rpartition(".")[0]
         module = self.modules.get(name)
-        return MISSING if module is None else module
+        return module if module is not None and is_imported_as(package, self._lasting(package)) else MISSING
 
     def _lasting(self, name: str) -> Any:
         """The module that outlives the sandbox: one of the snapshot, or a preserved one."""
@@ -325,8 +333,7 @@ class BindingsRow:
                 continue
             for child, value in attributes.copy().items():
                 name = f"{package}.{child}"
-                found = spec_of(value).get("name") if is_module(value) else None
-                if type(found) is str and found == name:
+                if is_module(value) and is_imported_as(name, value):
                     self._note_bound(name, attributes, child)
 
     def _note_bound(self, name: str, attributes: dict[str, Any], child: str) -> None:
