@@ -61,7 +61,7 @@ class Picture:
             if now.containers[name] is not self.containers[name]
         ]
         names, before = [name for name, _ in now.modules], [name for name, _ in self.modules]
-        if not same_objects(names, before):
+        if not same_names(names, before):
             came = [repr(name) for name in names if not contains(before, name)]
             went = [repr(name) for name in before if not contains(names, name)]
             found.append(f"sys.modules: {came or 'nothing'} came, {went or 'nothing'} went, or the order")
@@ -88,6 +88,14 @@ class Picture:
 
 def same_objects(one: list[Any], other: list[Any]) -> bool:
     return len(one) == len(other) and all(map(lambda left, right: left is right, one, other))
+
+
+def same_names(one: list[Any], other: list[Any]) -> bool:
+    """The same names, or the same objects where somebody used other keys."""
+    return len(one) == len(other) and all(
+        left is right or (type(left) is type(right) is str and left == right)
+        for left, right in zip(one, other, strict=True)
+    )
 
 
 def contains(entries: list[Any], entry: object) -> bool:

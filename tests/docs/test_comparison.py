@@ -23,7 +23,7 @@ import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform == "emscripten", reason="the inner runs are processes")
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "comparison.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "comparison.md"
 
 LIBRARY = {
     "shop/__init__.py": "",
