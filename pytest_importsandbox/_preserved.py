@@ -32,7 +32,7 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from pytest_importsandbox._names import in_tree, parents, top_level, tree
-from pytest_importsandbox._state import MISSING, bind, is_imported_as, is_module, namespace, spec_of
+from pytest_importsandbox._state import MISSING, bind, is_imported_as, namespace, spec_of
 
 _PYTEST = ("_pytest", "pytest", "pluggy", "iniconfig", "packaging", "pygments")
 # What an installation has of the standard library: Python code, and shared libraries beside it.
@@ -174,15 +174,17 @@ class Store:
         """Add what the kept modules brought along or hold on to, and the parents of all."""
         by_identity = {id(module): name for name, module in new.items()}
         pending = list(kept)
+        seen: set[str] = set()
         while pending:
             name = pending.pop()
-            needed = set(self._brought_along.get(name, ()))
-            needed.update(_held(new[name], by_identity))
-            self._needed[name] = needed
-            found = {each for every in (*needed, name) for each in (every, *parents(every))}
-            for each in found & new.keys() - kept:
-                kept.add(each)
-                pending.append(each)
+            needed = self._needed[name] = _held(new[name], by_identity)
+            needed.update(self._brought_along.get(name, ()))
+            unseen = {name, *needed} - seen
+            seen |= unseen
+            found = {each for every in unseen for each in (every, *parents(every))}
+            found = {each for each in found if each in new and each not in kept}
+            kept |= found
+            pending += found
 
     def _keep(self, name: str, module: object, lasting: Mapping[str, Any]) -> None:
         """Keep a module, and what it is called by its package, if that is older and forgets it."""
@@ -225,24 +227,26 @@ class Store:
             bind(name, self._bound[name])
 
 
-def _held(module: object, by_identity: Mapping[int, str]) -> Iterable[str]:
+def _held(module: object, by_identity: Mapping[int, str]) -> set[str]:
     """Names of the modules that a module's namespace refers to."""
-    for value in list((namespace(module) or {}).values()):
-        if is_module(value):
-            name = by_identity.get(id(value))
-        elif issubclass(type(value), (type, FunctionType, BuiltinFunctionType)):
-            name = _defined_in(value)
+    values = list((namespace(module) or {}).values())
+    found: set[Any] = set(filter(None, map(by_identity.get, map(id, values))))
+    for value in values:
+        kind = type(value)
+        if kind is FunctionType or kind is BuiltinFunctionType:
+            name = value.__module__
+        elif issubclass(kind, type):
+            name = _module_of_class(value)
         else:
             continue
-        if name is not None:
-            yield name
+        if type(name) is str:
+            found.add(name)
+    return found
 
 
-def _defined_in(value: object) -> str | None:
-    """The `__module__` of a class or function, read without running code of its own."""
-    read = type.__getattribute__ if issubclass(type(value), type) else object.__getattribute__
+def _module_of_class(value: type) -> object:
+    """The `__module__` of a class, read without running code of its metaclass."""
     try:
-        name = read(value, "__module__")
+        return type.__getattribute__(value, "__module__")
     except Exception:
         return None
-    return name if type(name) is str else None
