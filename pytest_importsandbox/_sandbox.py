@@ -277,7 +277,7 @@ def _open(preserve: tuple[str, ...]) -> Span:
 def _look_at_new_modules() -> None:
     """Look once at each module that was imported since this was done last."""
     if not _is_first():
-        # Imports went past it.
+        _note_what_went_past()
         watcher.asked.update(sys.modules.copy())
         if not watcher.spans:
             _become_first()
@@ -292,6 +292,12 @@ def _look_at_new_modules() -> None:
             _lazy.placeholders.look_at(map(modules.get, known))
             # They may declare more.
             watcher.asked.update(name for name in known if spec_of(modules.get(name)).get("_initializing"))
+
+
+def _note_what_went_past() -> None:
+    """Note in every open sandbox what imports bound that the watcher was not asked for."""
+    for span in watcher.spans:
+        span.state.bindings.note_everywhere()
 
 
 def _become_first() -> None:
@@ -452,8 +458,7 @@ def _block(roots: tuple[str, ...]) -> None:
 def _take_away(modules: dict[str, Any]) -> None:
     """Remove modules from `sys.modules`, and from the packages that stay."""
     if not _is_first():
-        for span in watcher.spans:
-            span.state.bindings.note_everywhere()
+        _note_what_went_past()
     for name in modules:
         watcher.note_binding(name)
     remove_modules(modules)

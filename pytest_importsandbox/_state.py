@@ -306,10 +306,10 @@ class BindingsRow:
         shadowing = self._shadowing.get(name)
         if shadowing is not None and shadowing.attributes is attributes:
             return shadowing.value
-        # A package that a test exchanged for a fake had no such attribute.
-        package = name.rpartition(".")[0]
-        module = self.modules.get(name)
-        return module if module is not None and is_imported_as(package, self._lasting(package)) else MISSING
+        # Only import sets the attribute: not for a fake, and not on one.
+        package, module = name.rpartition(".")[0], self.modules.get(name)
+        bound = is_imported_as(name, module) and is_imported_as(package, self._lasting(package))
+        return module if bound else MISSING
 
     def _lasting(self, name: str) -> Any:
         """The module that outlives the sandbox: one of the snapshot, or a preserved one."""
