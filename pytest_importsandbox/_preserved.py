@@ -25,8 +25,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, KeysView, Mapping
 from importlib.machinery import EXTENSION_SUFFIXES
-from itertools import compress
-from operator import is_not
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
@@ -108,11 +106,6 @@ class Store:
     def note_brought_along(self, importer: str, name: str) -> None:
         """Note that a module is loaded while another one is loading."""
         self._brought_along.setdefault(importer, []).append(name)
-
-    def unknown(self, modules: dict[str, Any]) -> dict[str, Any]:
-        """Those of some modules that are not kept here already."""
-        kept = map(self.modules.get, modules)
-        return dict(compress(modules.items(), map(is_not, kept, modules.values())))
 
     def keep(
         self,

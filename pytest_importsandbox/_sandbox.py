@@ -349,7 +349,7 @@ def _settle(span: Span, temporary: Iterable[str]) -> None:
     """Take care of what outlives a span."""
     state = span.state
     state.adopt(imports_in_progress() | span.imported_by_earlier_threads)
-    added = store.unknown(state.modules.added())
+    added = state.modules.added(store.modules)
     if not _is_first():
         state.bindings.note_everywhere()
     if added:

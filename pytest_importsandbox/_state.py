@@ -156,14 +156,17 @@ class ModulesRow:
             # A key that is no str can raise, and without the GIL another thread may import meanwhile.
             return True
 
-    def added(self) -> dict[str, Any]:
-        """What was imported since: names that are new, or that stand for other objects now."""
-        current, saved = self.current(), self.saved
-        values = list(current.values())
-        tail = list(current)[_first_difference(values, list(saved.values())) :]
-        found = list(map(current.get, tail))
-        known = map(saved.get, tail, repeat(MISSING))
-        return dict(compress(zip(tail, found, strict=True), map(is_not, found, known)))
+    def added(self, kept: Mapping[str, Any]) -> dict[str, Any]:
+        """What was imported since: names that are new, or that stand for other objects now.
+
+        Those that are `kept` already are left out: after `import pandas` there are hundreds of them.
+        """
+        current = self.current().copy()
+        names, modules = list(current), list(current.values())
+        first = _first_difference(modules, list(self.saved.values()))
+        names, modules = names[first:], modules[first:]
+        unknown = compress(zip(names, modules, strict=True), map(is_not, map(kept.get, names), modules))
+        return {name: module for name, module in unknown if self.saved.get(name, MISSING) is not module}
 
     def restore(self) -> None:
         try:

@@ -16,7 +16,6 @@ from importlib._bootstrap import (  # type: ignore[attr-defined]
 )
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
-from itertools import filterfalse
 from types import ModuleType
 from typing import Any
 
@@ -161,8 +160,9 @@ class _HandingBack(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         name = module.__name__
-        missing = [name, *filterfalse(sys.modules.__contains__, self.modules)]
-        absent = {each: self.modules[each] for each in missing}
+        absent = self.modules.copy()
+        for present in self.modules.keys() & sys.modules.keys() - {name}:
+            del absent[present]
         put_modules(absent)
         for span in self.watcher.spans:
             if span.is_outside(threading.current_thread()):

@@ -99,9 +99,11 @@ def pytest_collection_modifyitems(
     # Of pytest-run-parallel, which runs a test in many threads at once.
     knows_threads = any(line.startswith("thread_unsafe") for line in config.getini("markers"))
     for item in items:
-        _refuse_bad_markers(item)
         names: list[str] | None = getattr(item, "fixturenames", None)
-        if not _is_isolated(item, everything) and "import_sandbox" not in (names or ()):
+        markers = list(item.iter_markers(MARKER))
+        if markers:
+            _refuse_bad_markers(item, markers)
+        if not _is_isolated(markers, everything) and "import_sandbox" not in (names or ()):
             continue
         if names is None:
             _isolate_custom_item(item)
@@ -112,9 +114,9 @@ def pytest_collection_modifyitems(
     return result
 
 
-def _refuse_bad_markers(item: pytest.Item) -> None:
+def _refuse_bad_markers(item: pytest.Item, markers: list[pytest.Mark]) -> None:
     """End the run if a marker has arguments that it does not take."""
-    for marker in item.iter_markers(MARKER):
+    for marker in markers:
         problem = _problem_with(marker)
         if problem is not None:
             message = f"{item.nodeid}: the marker isolated_imports {problem}"
@@ -140,11 +142,11 @@ class _RefusedItems:
             pytest.fail(item.stash[_problem_key], pytrace=False)
 
 
-def _is_isolated(item: pytest.Item, everything: bool) -> bool:
-    marker = item.get_closest_marker(MARKER)
-    if marker is None:
+def _is_isolated(markers: list[pytest.Mark], everything: bool) -> bool:
+    """Whether a test is isolated: the closest of its markers, which is the first, has the say."""
+    if not markers:
         return everything
-    return bool(marker.args[0]) if marker.args else True
+    return bool(markers[0].args[0]) if markers[0].args else True
 
 
 def _problem_with(marker: pytest.Mark) -> str | None:

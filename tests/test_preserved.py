@@ -373,16 +373,6 @@ def test_of_a_temporary_package_only_compiled_code_is_kept() -> None:
     assert kept(added, temporary=("pkg.sub", "native")) == {"pkg", "pkg.native", "native"}
 
 
-def test_kept_modules_are_no_longer_unknown() -> None:
-    store = Store()
-    token = standard("token")
-    store.keep({"token": token}, {}, (), ())
-    other = standard("token")
-
-    assert store.unknown({"token": token, "plain": other}) == {"plain": other}
-    assert store.unknown({"token": other}) == {"token": other}
-
-
 # What comes back together
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pytest_importsandbox import ImportChanges, ImportSandbox
-from pytest_importsandbox._state import put_back
+from pytest_importsandbox._state import ModulesRow, put_back
 
 Write = Callable[[Mapping[str, str]], Path]
 Run = Callable[..., str]
@@ -797,6 +797,49 @@ def test_blocked_submodule_is_no_attribute(write_modules: Write, picture: Any) -
         assert before.differences() == []
 
 
+def test_fake_package_gets_no_attribute_that_it_never_had(write_modules: Write, picture: Any) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    importlib.import_module("pkg.sub")
+
+    with ImportSandbox():
+        sys.modules["pkg"] = ModuleType("pkg")
+        before = picture("pkg")
+        with ImportSandbox() as inner:
+            inner.evict("pkg")
+
+        assert before.differences() == []
+
+
+def test_fake_submodule_does_not_become_an_attribute(write_modules: Write, picture: Any) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    importlib.import_module("pkg")
+
+    with ImportSandbox():
+        sys.modules["pkg.sub"] = ModuleType("pkg.sub")
+        before = picture("pkg")
+        with ImportSandbox() as inner:
+            inner.evict("pkg")
+
+        assert before.differences() == []
+
+
+def test_function_of_an_evicted_submodule_is_put_back(
+    finders: Callable[[], None], write_modules: Write, picture: Any
+) -> None:
+    write_modules({"pkg/__init__.py": "from .same import same", "pkg/same.py": "def same(): pass"})
+    importlib.import_module("pkg")
+
+    with ImportSandbox() as outer:
+        outer.evict("pkg.same")
+        finders()
+        before = picture("pkg")
+        with ImportSandbox() as inner:
+            importlib.import_module("pkg.same")
+            inner.fresh_import("pkg")
+
+        assert before.differences() == []
+
+
 def test_attributes_on_packages_of_the_sandbox_are_left_alone(write_modules: Write) -> None:
     write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
 
@@ -1411,3 +1454,14 @@ def test_changes_keep_no_module_alive(write_modules: Write) -> None:
     gc.collect()
 
     assert (changes.added, reference()) == (("plain",), None)
+
+
+def test_modules_that_are_kept_already_are_not_among_the_added_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = ModulesRow()
+    kept, other = ModuleType("kept_already"), ModuleType("other")
+    monkeypatch.setitem(sys.modules, "kept_already", kept)
+    monkeypatch.setitem(sys.modules, "other", other)
+
+    added = row.added({"kept_already": kept, "other": ModuleType("other")})
+
+    assert added == {"other": other}

@@ -179,6 +179,8 @@ class Page:
             PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
             PYTEST_ADDOPTS=" ".join(f"-p {plugin}" for plugin in ("importsandbox", *self.plugins)),
             PYTHONIOENCODING="utf-8",
+            # Output and errors come in the order in which they were written.
+            PYTHONUNBUFFERED="1",
             # pytest-asyncio says so on every run that does not configure it.
             PYTHONWARNINGS='ignore:The configuration option "asyncio_default_fixture_loop_scope" is unset',
         )

@@ -147,7 +147,11 @@ def test_is_as_before_when_a_time_limit_stops_the_test(observe: Observe) -> None
     result.stdout.fnmatch_lines(["*TimeoutError: time limit"])
 
 
-def test_hostile_objects_that_were_there_before_stay_untouched(observe: Observe) -> None:
+def test_hostile_objects_that_were_there_before_stay_untouched(
+    observe: Observe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # coverage looks for files in all entries of `sys.path`.
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
     suite = dedent(TORTURE) + dedent(
         """
         sys.modules["hostile"] = sys.modules["package.hostile"] = Hostile()
