@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -612,13 +612,18 @@ def test_removal_of_a_missing_file_is_a_file_not_found_error(sandbox: ImportSand
     assert files_in(temporary) == before
 
 
+def cannot_write(*_: object) -> NoReturn:
+    raise OSError("the disk is full")
+
+
 def test_package_that_cannot_be_written_does_not_come_onto_the_path(
-    sandbox: ImportSandbox, temporary: Path, picture: Any
+    sandbox: ImportSandbox, temporary: Path, picture: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Path, "write_bytes", cannot_write)
     before = picture()
 
     with pytest.raises(OSError):  # noqa: PT011
-        sandbox.temp_package("pkg", {"m" * 300: ""})
+        sandbox.temp_package("pkg", {"mod.py": ""})
 
     assert before.differences() == []
 
@@ -651,9 +656,13 @@ def test_directory_is_gone_when_the_sandbox_ends_with_an_exception(temporary: Pa
     assert (before.differences(), list(temporary.iterdir())) == ([], [])
 
 
-def test_directory_of_a_package_that_could_not_be_written_is_gone(temporary: Path) -> None:
+def test_directory_of_a_package_that_could_not_be_written_is_gone(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "write_bytes", cannot_write)
+
     with ImportSandbox() as sandbox, pytest.raises(OSError):  # noqa: PT011
-        sandbox.temp_package("pkg", {"m" * 300: ""})
+        sandbox.temp_package("pkg", {"mod.py": ""})
 
     assert list(temporary.iterdir()) == []
 

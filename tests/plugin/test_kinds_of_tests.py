@@ -322,17 +322,17 @@ def test_doctests_that_ask_for_a_fixture(pytester: pytest.Pytester) -> None:
         def one():
             """
             >>> temp_package = getfixture("temp_package")
-            >>> _ = temp_package("package", "NUMBER = 1")
-            >>> getfixture("fresh_import")("package").NUMBER
+            >>> _ = temp_package("zyx", "NUMBER = 1")
+            >>> getfixture("fresh_import")("zyx").NUMBER
             1
             """
 
 
         def two():
             """
-            >>> import package
+            >>> import zyx
             Traceback (most recent call last):
-            ModuleNotFoundError: No module named 'package'
+            ModuleNotFoundError: No module named 'zyx'
             """
         '''
     )
