@@ -42,12 +42,13 @@ _Placeholder: Any = getattr(types, "LazyImportType", None)
 def check_available(what: str) -> None:
     """Refuse what needs lazy imports where there are none."""
     __tracebackhide__ = True
-    if not AVAILABLE:
-        raise RuntimeError(
-            f"{what} needs lazy imports, which Python has from 3.15 on; this is Python "
-            f"{'.'.join(map(str, sys.version_info[:3]))}. "
-            "Skip the test there: skipif(not hasattr(sys, 'lazy_modules'), reason=...)"
-        )
+    if AVAILABLE:  # from 3.15
+        return
+    raise RuntimeError(
+        f"{what} needs lazy imports, which Python has from 3.15 on; this is Python "
+        f"{'.'.join(map(str, sys.version_info[:3]))}. "
+        "Skip the test there: skipif(not hasattr(sys, 'lazy_modules'), reason=...)"
+    )
 
 
 def check_mode(mode: object) -> None:
