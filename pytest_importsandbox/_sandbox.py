@@ -324,9 +324,7 @@ def _close(span: Span, temporary: Iterable[str] = ()) -> None:
         changed = span.state.modules.changed()
         try:
             if changed or span.imported or not _is_first():
-                # Whatever a hostile object does here, the restore goes on.
-                with suppress(Exception):
-                    _settle(span, temporary)
+                _settle(span, temporary)
         finally:
             del watcher.spans[watcher.spans.index(span) :]
             span.state.restore(modules_changed=changed)
@@ -346,7 +344,13 @@ def _is_first() -> bool:
 
 
 def _settle(span: Span, temporary: Iterable[str]) -> None:
-    """Take care of what outlives a span."""
+    """Take care of what outlives a span; whatever a hostile object does here, the restore goes on."""
+    with suppress(Exception):
+        _keep_what_lasts(span, temporary)
+
+
+def _keep_what_lasts(span: Span, temporary: Iterable[str]) -> None:
+    """Adopt what belongs to the outer state, and preserve what must run only once."""
     state = span.state
     state.adopt(imports_in_progress() | span.imported_by_earlier_threads)
     added = state.modules.added(store.modules)

@@ -1,7 +1,8 @@
 """The import state: what the interpreter keeps about imports, its snapshot and its restore.
 
 One row for each registry. A row takes its snapshot when it is made and puts it back, in place, with
-`restore()`; running `restore()` twice does no harm. This is the only module that writes to `sys`.
+`restore()`; running `restore()` twice does no harm. This module and `_lazy`, which
+adds rows from Python 3.15 on, are the only ones that write to `sys`.
 
 Foreign objects are compared by identity and read through `object.__getattribute__` alone: an entry of
 `sys.modules` can be a lazy module that loads when it is touched, a mock, or an object that raises
