@@ -1128,7 +1128,7 @@ STEPS = (
     "path_hooks",
     "importer_cache",
     "namespace_paths",
-    *(("settings", "declared", "placeholders") if hasattr(sys, "lazy_modules") else ()),
+    *(("settings", "declared", "names") if hasattr(sys, "lazy_modules") else ()),
 )
 
 
