@@ -153,12 +153,16 @@ def test_bad_marker_with_xdist(pytester: pytest.Pytester) -> None:
         @pytest.mark.isolated_imports(block="all")
         def test_it():
             pass
+
+
+        def test_another_one():
+            pass
         """
     )
 
-    result = pytester.runpytest_subprocess("-p", "xdist", "-n2")
+    result = pytester.runpytest_subprocess("-p", "xdist", "-n1")
 
-    result.assert_outcomes(errors=1)
+    result.assert_outcomes(errors=1, passed=1)
     result.stdout.fnmatch_lines(
         ["*test_it.py::test_it: the marker isolated_imports takes preserve= and blocked=, not block='all'"]
     )
