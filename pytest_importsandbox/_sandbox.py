@@ -284,7 +284,8 @@ def _look_at_new_modules() -> None:
     if watcher.asked:
         names, watcher.asked = watcher.asked, set()
         modules = sys.modules.copy()
-        known = [name for name in names if type(name) is str]
+        # A copy: another thread may be about to add a name.
+        known = [name for name in tuple(names) if type(name) is str]
         store.look_at(known, modules)
         BindingsRow.look_at(known, modules)
         NamespacePathsRow.look_at(known, modules)
