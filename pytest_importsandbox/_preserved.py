@@ -208,7 +208,7 @@ class Store:
             if package not in whole and not is_standard(self.modules[each]):
                 whole.add(package)
                 needed.update(tree(self.modules, package))
-            for another in needed & self.modules.keys() - found:
+            for another in (needed & self.modules.keys()) - found:
                 found.add(another)
                 pending.append(another)
         return {each: module for each, module in self.modules.items() if each in found}
