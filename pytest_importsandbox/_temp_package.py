@@ -16,8 +16,8 @@ from importlib.util import cache_from_source
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import final
 
-from pytest_importsandbox._names import as_names
-from pytest_importsandbox._state import prepend_to_path
+from pytest_importsandbox._core.modules import prepend_to_path
+from pytest_importsandbox._core.names import as_names
 
 
 @final

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from pytest_importsandbox import _sandbox
-from pytest_importsandbox._names import as_names, top_level
-from pytest_importsandbox._sandbox import FreshImport, ImportSandbox
+from pytest_importsandbox._core.names import as_names, top_level
+from pytest_importsandbox._core.process import process
+from pytest_importsandbox._core.sandbox import FreshImport, ImportSandbox, protect, suspended
 from pytest_importsandbox._temp_package import TempPackageFactory
 
 MARKER = "isolated_imports"
@@ -50,8 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     _everything_is_isolated(config)
     config.stash[_preserve_key] = _preserved_by_settings(config)
-    if _sandbox.install():
-        config.add_cleanup(_sandbox.uninstall)
+    if process.install():
+        config.add_cleanup(process.uninstall)
     config.add_cleanup(lambda: _close_what_was_left_open(config))
 
 
@@ -82,7 +82,7 @@ def pytest_plugin_registered(plugin: object) -> None:
     """Learn which packages belong to plugins; conftest files are the tests' own."""
     if not _is_conftest(plugin):
         module = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__module__
-        _sandbox.store.plugin_packages.add(top_level(module))
+        process.store.plugin_packages.add(top_level(module))
 
 
 def _is_conftest(plugin: object) -> bool:
@@ -183,7 +183,7 @@ def _opened_for(item: pytest.Item) -> Iterator[ImportSandbox]:
     config = item.config
     _register_once(config, _WiderFixtures())
     sandbox = ImportSandbox(preserve=(*config.stash[_preserve_key], *preserve))
-    _sandbox.protect(sandbox, lambda: _modules_of_the_tests(item))
+    protect(sandbox, lambda: _modules_of_the_tests(item))
     with sandbox:
         if blocked:
             sandbox.block(*blocked)
@@ -233,7 +233,7 @@ class _WiderFixtures:
         # What it requests in turn is outside already.
         del stash[_sandbox_key]
         try:
-            with _sandbox.suspended(sandbox):
+            with suspended(sandbox):
                 return (yield)
         finally:
             stash[_sandbox_key] = sandbox

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from pytest_importsandbox._preserved import Store, is_extension, is_standard, stays_in_place
+from pytest_importsandbox._core.modules import is_extension, is_standard, stays_in_place
+from pytest_importsandbox._core.preserved import ExtensionPackages, Store
 
 Run = Callable[..., str]
 
@@ -132,7 +133,7 @@ def test_standard_library_of_this_interpreter_is_known(name: str, run_script: Ru
         f"""
         import importlib
 
-        from pytest_importsandbox._preserved import is_standard
+        from pytest_importsandbox._core.modules import is_standard
 
         print(is_standard(importlib.import_module({name!r})))
         """
@@ -158,7 +159,7 @@ def kept(
     store: Store | None = None,
 ) -> set[str]:
     """The names that a store keeps of what a sandbox added."""
-    store = store or Store()
+    store = store or Store(ExtensionPackages())
     before = set(store.modules)
     store.keep(added, originals or {}, named, temporary)
     return store.modules.keys() - before
@@ -178,9 +179,9 @@ def kept(
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_reason(made: ModuleType, reason: str | None) -> None:
-    store = Store()
+    store = Store(ExtensionPackages())
     store.plugin_packages.add("pytest_something")
-    store.look_at([made.__name__], {made.__name__: made})
+    store.extension_packages.look_at([made.__name__], {made.__name__: made})
 
     assert store.reason(made.__name__, made, ["named"]) == reason
 
@@ -210,8 +211,8 @@ def test_package_with_an_extension_is_kept_whole() -> None:
 
 def test_part_of_a_package_whose_extension_was_loaded_before_is_kept() -> None:
     before = {"pkg": module("pkg"), "pkg.native": extension("pkg.native")}
-    store = Store()
-    store.look_at(before, before)
+    store = Store(ExtensionPackages())
+    store.extension_packages.look_at(before, before)
 
     assert kept({"pkg.late": module("pkg.late")}, originals=before, store=store) == {"pkg.late"}
 
@@ -240,7 +241,7 @@ def test_parents_of_a_named_module_are_kept() -> None:
 
 
 def test_what_a_kept_module_brought_along_is_kept() -> None:
-    store = Store()
+    store = Store(ExtensionPackages())
     store.note_brought_along("named", "along")
     store.note_brought_along("along", "further.sub")
     added = {
@@ -251,14 +252,14 @@ def test_what_a_kept_module_brought_along_is_kept() -> None:
 
 
 def test_what_a_forgotten_module_brought_along_is_forgotten() -> None:
-    store = Store()
+    store = Store(ExtensionPackages())
     store.note_brought_along("plain", "along")
 
     assert kept({"plain": module("plain"), "along": module("along")}, store=store) == set()
 
 
 def test_notes_of_what_was_brought_along_are_forgotten_in_the_end() -> None:
-    store = Store()
+    store = Store(ExtensionPackages())
     store.note_brought_along("named", "along")
     store.forget_notes()
 
@@ -351,7 +352,7 @@ def test_fresh_copy_is_temporary() -> None:
 
 
 def test_fresh_copy_of_a_preserved_module_is_temporary() -> None:
-    store = Store()
+    store = Store(ExtensionPackages())
     first = standard("token")
     store.keep({"token": first}, {}, (), ())
 
@@ -377,14 +378,14 @@ def test_of_a_temporary_package_only_compiled_code_is_kept() -> None:
 
 
 def test_whole_tree_comes_back() -> None:
-    store = Store()
+    store = Store(ExtensionPackages())
     store.keep({name: module(name) for name in ("pkg", "pkg.sub", "pkg.sub.deep")}, {}, ("pkg",), ())
 
     assert set(store.group("pkg.sub")) == {"pkg", "pkg.sub", "pkg.sub.deep"}
 
 
 def test_what_came_along_comes_back() -> None:
-    store = Store()
+    store = Store(ExtensionPackages())
     store.note_brought_along("pkg", "along.sub")
     store.keep(
         {name: module(name) for name in ("pkg", "along", "along.sub", "other")}, {}, ("pkg", "other"), ()
@@ -394,7 +395,7 @@ def test_what_came_along_comes_back() -> None:
 
 
 def test_of_the_standard_library_only_what_came_along_comes_back() -> None:
-    store = Store()
+    store = Store(ExtensionPackages())
     store.note_brought_along("xml.one", "xml.two")
     store.keep({name: standard(name) for name in ("xml", "xml.one", "xml.two", "xml.three")}, {}, (), ())
 
@@ -402,7 +403,7 @@ def test_of_the_standard_library_only_what_came_along_comes_back() -> None:
 
 
 def test_group_is_asked_for_again_when_more_is_kept() -> None:
-    store = Store()
+    store = Store(ExtensionPackages())
     store.keep({"pkg": module("pkg")}, {}, ("pkg",), ())
     first = set(store.group("pkg"))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib._bootstrap import (  # type: ignore[attr-defined]
     _lock_unlock_module,
@@ -17,12 +17,12 @@ from importlib._bootstrap import (  # type: ignore[attr-defined]
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
-from pytest_importsandbox import _lazy
-from pytest_importsandbox._names import in_tree
-from pytest_importsandbox._preserved import Store, is_extension, stays_in_place
-from pytest_importsandbox._state import ImportState, put_modules, spec_of
+from pytest_importsandbox._core.modules import is_extension, is_loading, put_modules, stays_in_place
+from pytest_importsandbox._core.names import in_tree
+from pytest_importsandbox._core.preserved import Store
+from pytest_importsandbox._core.state import ImportState
 
 
 @dataclass(slots=True, eq=False)
@@ -39,8 +39,8 @@ class Span:
     """The thread that opened the sandbox."""
     threads: list[threading.Thread] = field(default_factory=threading.enumerate)
     """All threads that ran when it opened."""
-    imported: bool = False
-    """Whether anything was imported since the sandbox opened."""
+    imported: set[str] = field(default_factory=set)
+    """Names that were asked for since the sandbox opened."""
     imported_by_earlier_threads: set[str] = field(default_factory=set)
     """What threads import that ran before the sandbox opened: it belongs to the outer state."""
 
@@ -52,14 +52,15 @@ class Span:
 class Watcher:
     """The finder at index 0 of `sys.meta_path`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, on_hand_back: Callable[[Iterable[str]], None]) -> None:
         self.store = store
-        self.installed = False
-        """Whether it stays on `sys.meta_path` when no sandbox is open."""
-        self.spans: list[Span] = []
-        self.asked: set[str] = set()
-        """Names that were asked for since somebody last looked."""
+        self.on_hand_back = on_hand_back
+        self.spans: Final[list[Span]] = []
+        """The open sandboxes, the outermost first."""
+        self.not_looked_at: set[str] = set()
+        """Names that were asked for since the indexes looked at modules; other threads add to it."""
         self._loading = threading.local()
+        """By thread: the modules that are loading there, the outermost first."""
 
     def find_spec(
         self,
@@ -69,12 +70,12 @@ class Watcher:
     ) -> ModuleSpec | None:
         """Note what the import is about to change; find blocked and preserved modules."""
         __tracebackhide__ = True
-        self.asked.add(fullname)
+        self.not_looked_at.add(fullname)
         if self.spans:
             self._note(fullname, target)
             if self.is_blocked(fullname):
                 raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
-        if target is not None or not self._has(fullname) or not _is_being_imported(fullname):
+        if target is not None or not self._can_hand_back(fullname) or not _is_being_imported(fullname):
             return None
         modules = self._to_hand_back(fullname)
         return ModuleSpec(fullname, _HandingBack(self, modules)) if modules else None
@@ -83,18 +84,16 @@ class Watcher:
         """Whether a module can't be imported for now."""
         return any(in_tree(name, span.blocked) for span in self.spans)
 
-    def note_binding(self, name: str) -> None:
-        """Note the attribute on the parent package in every open sandbox."""
+    def note_import(self, name: str, target: ModuleType | None = None) -> None:
+        """Note in every open sandbox what the import of a module is about to change."""
         for span in self.spans:
-            span.state.bindings.note(name)
+            span.state.note_import(name, target)
 
     def _note(self, name: str, target: ModuleType | None) -> None:
+        self.note_import(name, target)
         thread = threading.current_thread()
         for span in self.spans:
-            span.state.bindings.note(name)
-            if target is not None:
-                span.state.reloads.note(name, target)
-            span.imported = True
+            span.imported.add(name)
             if span.is_outside(thread):
                 span.imported_by_earlier_threads.add(name)
         self._note_importer(name)
@@ -102,19 +101,19 @@ class Watcher:
     def _note_importer(self, name: str) -> None:
         """Tell the store on behalf of which module, loading in this thread, another one is loaded."""
         loading: list[str] = self._loading.__dict__.setdefault("names", [])
-        while loading and not spec_of(sys.modules.get(loading[-1])).get("_initializing"):
+        while loading and not is_loading(sys.modules.get(loading[-1])):
             loading.pop()
         if loading:
             self.store.note_brought_along(loading[-1], name)
         loading.append(name)
 
-    def _has(self, name: str) -> bool:
+    def _can_hand_back(self, name: str) -> bool:
         return name in self.store.modules or any(name in span.extensions for span in self.spans)
 
     def _to_hand_back(self, name: str) -> dict[str, Any]:
         """The modules that the import of one of them hands back; none where it must run."""
         stays = stays_in_place(self.store.modules.get(name))
-        if self._is_named(name) and not stays:
+        if self._is_evicted_itself(name) and not stays:
             return {}
         for span in reversed(self.spans):
             if name in span.extensions:
@@ -124,19 +123,19 @@ class Watcher:
         if any(in_tree(name, span.evicted) for span in self.spans):
             return alone
         group = self.store.group(name)
-        hidden = [each for span in self.spans for each in (*span.blocked, *span.evicted)]
-        if not hidden:
+        unavailable = [each for span in self.spans for each in (*span.blocked, *span.evicted)]
+        if not unavailable:
             return group
         if any(self.is_blocked(each) for each in group):
             # As if the blocked module were not installed: the package has to do without it.
             return alone
-        return {each: module for each, module in group.items() if not in_tree(each, hidden)}
+        return {each: module for each, module in group.items() if not in_tree(each, unavailable)}
 
-    def _is_named(self, name: str) -> bool:
+    def _is_evicted_itself(self, name: str) -> bool:
         return any(name in span.evicted for span in self.spans)
 
 
-class _Stand(ModuleType):
+class _StandIn(ModuleType):
     """Stands for a preserved module until it is back: import writes attributes on what it loads."""
 
     def __getattr__(self, name: str) -> Any:
@@ -154,9 +153,9 @@ class _HandingBack(Loader):
         self.modules = modules
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        stand = _Stand(spec.name)
-        stand.__dict__["__importsandbox_module__"] = self.modules[spec.name]
-        return stand
+        stand_in = _StandIn(spec.name)
+        stand_in.__dict__["__importsandbox_module__"] = self.modules[spec.name]
+        return stand_in
 
     def exec_module(self, module: ModuleType) -> None:
         name = module.__name__
@@ -167,9 +166,8 @@ class _HandingBack(Loader):
         for span in self.watcher.spans:
             if span.is_outside(threading.current_thread()):
                 span.imported_by_earlier_threads.update(absent)
-        self.watcher.store.bind(absent.keys(), self.watcher.note_binding)
-        if _lazy.AVAILABLE:  # from 3.15
-            _lazy.declarations.declare_again(absent)
+        self.watcher.store.bind(absent.keys(), self.watcher.note_import)
+        self.watcher.on_hand_back(absent)
 
 
 def _is_being_imported(name: str) -> bool:

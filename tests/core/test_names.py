@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from pytest_importsandbox._names import PROTECTED, as_names, in_tree, parents, resolve, top_level, tree
+from pytest_importsandbox._core.names import PROTECTED, as_names, in_tree, parents, resolve, top_level, tree
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
-from pytest_importsandbox import ImportSandbox, _lazy
+from pytest_importsandbox import ImportSandbox
+from pytest_importsandbox._core import lazy
+from pytest_importsandbox._core.process import process
 
 HAS_LAZY_IMPORTS = hasattr(sys, "lazy_modules")
 REASON = "lazy imports came with Python 3.15"
@@ -304,12 +306,12 @@ def test_own_imports_are_resolved_before_the_watcher_is_asked(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write({"own_import.py": ""})
-    monkeypatch.setitem(vars(_lazy), "own_import", None)
-    exec("lazy import own_import", vars(_lazy))
+    monkeypatch.setitem(vars(lazy), "own_import", None)
+    exec("lazy import own_import", vars(lazy))
     del sys.meta_path[0]
 
     with ImportSandbox():
-        unresolved = is_unresolved(_lazy, "own_import")
+        unresolved = is_unresolved(lazy, "own_import")
 
     assert not unresolved
 
@@ -633,7 +635,7 @@ def test_submodule_of_a_surviving_package_is_not_found_because_of_an_earlier_tes
 @pytest.fixture
 def forgotten_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the next sandbox look for the table of pending submodules as the first one does."""
-    monkeypatch.setattr(_lazy, "_tables", [])
+    monkeypatch.setattr(process.hooks, "pending", lazy.PendingSubmodules())
 
 
 def test_first_sandbox_leaves_no_declaration_of_its_own(write: Write, forgotten_table: None) -> None:
@@ -1140,7 +1142,7 @@ def test_what_another_thread_declares_belongs_to_the_outer_state(
     )
     package = importlib.import_module("shared")
     importer("waits_for_shared", "lazy import shared.sub")
-    state = _lazy.LazyImportState({})
+    state = process.hooks.snapshot({}, process.shadowing, process.namespace_packages)
     module = importlib.import_module("in_thread")
     submodule = importlib.import_module("shared.sub")
 

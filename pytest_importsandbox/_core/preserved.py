@@ -21,50 +21,22 @@ shared libraries (https://docs.python.org/3/library/importlib.html#importlib.mac
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, KeysView, Mapping
-from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
-from typing import Any
+from typing import Any, Final
 
-from pytest_importsandbox._names import in_tree, parents, top_level, tree
-from pytest_importsandbox._state import MISSING, bind, is_imported_as, namespace, spec_of
-
-_PYTEST = ("_pytest", "pytest", "pluggy", "iniconfig", "packaging", "pygments")
-# What an installation has of the standard library: Python code, and shared libraries beside it.
-# https://docs.python.org/3/library/sys_path_init.html
-_STANDARD_DIRECTORIES = tuple(
-    f"{directory}{os.sep}"
-    for directory in {
-        Path(os.__file__).parent,
-        Path(sys.base_exec_prefix, sys.platlibdir, "python{}.{}".format(*sys.version_info), "lib-dynload"),
-        Path(sys.base_exec_prefix, "DLLs"),
-    }
+from pytest_importsandbox._core.modules import (
+    MISSING,
+    bind,
+    is_extension,
+    is_imported_as,
+    is_standard,
+    namespace,
 )
-_SITE_DIRECTORIES = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
+from pytest_importsandbox._core.names import in_tree, parents, top_level, tree
 
-
-def is_extension(module: object) -> bool:
-    """Whether a module is compiled code: built into the interpreter or a shared library."""
-    origin = spec_of(module).get("origin")
-    return isinstance(origin, str) and (origin == "built-in" or origin.endswith(tuple(EXTENSION_SUFFIXES)))
-
-
-def is_standard(module: object) -> bool:
-    """Whether a module is the standard library's, judged by where it comes from."""
-    origin = spec_of(module).get("origin")
-    if not isinstance(origin, str):
-        return False
-    if origin in ("built-in", "frozen"):
-        return True
-    return origin.startswith(_STANDARD_DIRECTORIES) and not any(site in origin for site in _SITE_DIRECTORIES)
-
-
-def stays_in_place(module: object) -> bool:
-    """Whether a module is not even evicted: compiled and frozen parts of the standard library."""
-    return is_standard(module) and (is_extension(module) or spec_of(module)["origin"] == "frozen")
+_PYTEST: Final = ("_pytest", "pytest", "pluggy", "iniconfig", "packaging", "pygments")
 
 
 def _is_genuine(name: str, module: object) -> bool:
@@ -84,24 +56,43 @@ def _named_after(package: str) -> Iterable[str]:
         yield stem
 
 
-class Store:
-    """The preserved modules, and what is needed to hand them back."""
+class ExtensionPackages:
+    """The top-level packages that have an extension module loaded, or had one in this process."""
 
     def __init__(self) -> None:
-        self.modules: dict[str, Any] = {}
-        self.plugin_packages: set[str] = set(_PYTEST)
-        self._extension_packages: set[str] = set()
-        self._brought_along: dict[str, list[str]] = {}
-        self._needed: dict[str, set[str]] = {}
-        self._bound: dict[str, Any] = {}
-        self._groups: dict[str, dict[str, Any]] = {}
+        self._names: set[str] = set()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
 
     def look_at(self, names: Iterable[str], modules: Mapping[str, Any]) -> None:
-        """Remember which packages have an extension module loaded."""
+        """Remember which packages have extensions among some modules.
+
+        None is forgotten: what was loaded once per process stays so when its module is gone.
+        """
         for name in names:
             module = modules.get(name)
             if is_extension(module) and not is_standard(module):
-                self._extension_packages.update(_named_after(top_level(name)))
+                self._names.update(_named_after(top_level(name)))
+
+
+class Store:
+    """The preserved modules, and what is needed to hand them back."""
+
+    def __init__(self, extension_packages: ExtensionPackages) -> None:
+        self.modules: dict[str, Any] = {}
+        """All preserved modules, by name."""
+        self.plugin_packages: set[str] = set(_PYTEST)
+        """Top-level packages of pytest and of the registered plugins."""
+        self.extension_packages = extension_packages
+        self._brought_along: dict[str, list[str]] = {}
+        """What was loaded while a module was loading; emptied when the outermost sandbox ends."""
+        self._needed: dict[str, set[str]] = {}
+        """By preserved module: what it brought along or holds on to."""
+        self._bound: dict[str, Any] = {}
+        """By preserved submodule: what its package, if that is not preserved, has under its name."""
+        self._groups: dict[str, dict[str, Any]] = {}
+        """By preserved module: all that comes back with it; emptied when another module is kept."""
 
     def note_brought_along(self, importer: str, name: str) -> None:
         """Note that a module is loaded while another one is loading."""
@@ -129,7 +120,7 @@ class Store:
         }
         if not new:
             return
-        self.look_at(new, new)
+        self.extension_packages.look_at(new, new)
         kept = {
             name
             for name, module in new.items()
@@ -155,7 +146,7 @@ class Store:
         package = top_level(name)
         if is_standard(module):
             return "it belongs to the standard library"
-        if package in self._extension_packages:
+        if package in self.extension_packages:
             return f"{package!r} has extension modules"
         if package in self.plugin_packages:
             return f"{package!r} belongs to pytest or a plugin"

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from pytest_importsandbox import ImportSandbox
-from pytest_importsandbox._preserved import Store
-from pytest_importsandbox._sandbox import watcher as the_watcher
-from pytest_importsandbox._state import ImportState
-from pytest_importsandbox._watcher import Span, Watcher, imports_in_progress, wait_for_import
+from pytest_importsandbox._core.lazy import hooks
+from pytest_importsandbox._core.process import Process, process
+from pytest_importsandbox._core.state import NamespacePackages, ShadowingAttributes
+from pytest_importsandbox._core.watcher import Span, Watcher, imports_in_progress, wait_for_import
 
 Write = Callable[[Mapping[str, str]], Path]
 Run = Callable[..., str]
@@ -28,7 +28,7 @@ PATIENCE = 60
 @pytest.fixture
 def watcher() -> Watcher:
     """A watcher that has nothing to do with the one of this test run, and is not on `sys.meta_path`."""
-    return Watcher(Store())
+    return Process().watcher
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def opened(watcher: Watcher) -> Span:
 
 
 def open_span(watcher: Watcher) -> Span:
-    span = Span((), ImportState(watcher.store.modules))
+    span = Span((), hooks().snapshot(watcher.store.modules, ShadowingAttributes(), NamespacePackages()))
     watcher.spans.append(span)
     return span
 
@@ -54,7 +54,7 @@ def test_watcher_remembers_what_it_was_asked_for(watcher: Watcher) -> None:
     watcher.find_spec("textwrap")
     watcher.find_spec("there_is_no_such_module")
 
-    assert watcher.asked == {"textwrap", "there_is_no_such_module"}
+    assert watcher.not_looked_at == {"textwrap", "there_is_no_such_module"}
 
 
 def test_nothing_is_blocked_without_a_sandbox(watcher: Watcher) -> None:
@@ -166,7 +166,7 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """The pairs of an importing module and what it brought along, as the store is told of them."""
     pairs: list[tuple[str, str]] = []
     monkeypatch.setattr(
-        the_watcher.store, "note_brought_along", lambda importer, name: pairs.append((importer, name))
+        process.store, "note_brought_along", lambda importer, name: pairs.append((importer, name))
     )
     return pairs
 
@@ -275,7 +275,7 @@ def test_imports_of_this_thread_are_not_in_progress(write_modules: Write) -> Non
     write_modules(
         {
             "asking.py": """
-                from pytest_importsandbox._watcher import imports_in_progress
+                from pytest_importsandbox._core.watcher import imports_in_progress
 
                 others = imports_in_progress()
                 """,
@@ -331,14 +331,14 @@ def test_preserved_module_is_handed_back_wherever_the_watcher_stands(place: str,
         import sys
 
         from pytest_importsandbox import ImportSandbox
-        from pytest_importsandbox._sandbox import watcher
+        from pytest_importsandbox._core.process import process
 
         with ImportSandbox(preserve="plain"):
             import plain as first
         with ImportSandbox():
-            sys.meta_path.remove(watcher)
+            sys.meta_path.remove(process.watcher)
             position = dict(front=0, middle=1, end=len(sys.meta_path))[{place!r}]
-            sys.meta_path.insert(position, watcher)
+            sys.meta_path.insert(position, process.watcher)
             import plain
             print(plain is first)
         """,

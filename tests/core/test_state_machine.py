@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import pytest
 
 from pytest_importsandbox import ImportSandbox
-from pytest_importsandbox._sandbox import watcher
+from pytest_importsandbox._core.process import process
 
 pytest.importorskip("hypothesis")
 
@@ -62,8 +62,8 @@ FILES = {
     "{0}fiddling.py": """
 import importlib, sys
 import {0}settings
-from pytest_importsandbox._sandbox import watcher
-if sys.meta_path[:1] == [watcher]:
+from pytest_importsandbox._core.process import process
+if sys.meta_path[:1] == [process.watcher]:
     importlib.reload({0}settings)
 sys.path = [*sys.path, "/fiddled"]
 sys.modules["{0}fake"] = None
@@ -239,7 +239,7 @@ class Isolation(RuleBasedStateMachine):
     def reload(self, name: str) -> None:
         module = sys.modules.get(self.prefix + name)
         # A reload that the watcher is not asked about can't be undone.
-        if type(module) is ModuleType and sys.meta_path[:1] == [watcher]:
+        if type(module) is ModuleType and sys.meta_path[:1] == [process.watcher]:
             self.by_hand = True
             self.attempt(importlib.reload, module)
 

@@ -1,12 +1,11 @@
 """The import state: what the interpreter keeps about imports, its snapshot and its restore.
 
 One row for each registry. A row takes its snapshot when it is made and puts it back, in place, with
-`restore()`; running `restore()` twice does no harm. This module and `_lazy`, which
-adds rows from Python 3.15 on, are the only ones that write to `sys`.
+`restore()`. This module, `modules` and `lazy`, which adds rows from Python 3.15 on, are the only ones
+that write to `sys`.
 
-Foreign objects are compared by identity and read through `object.__getattribute__` alone: an entry of
-`sys.modules` can be a lazy module that loads when it is touched, a mock, or an object that raises
-from every special method.
+What an import changes outside of the registries is noted while a sandbox is open, before it happens:
+attributes of packages, and the namespaces of modules that are reloaded.
 """
 
 from __future__ import annotations
@@ -21,12 +20,10 @@ from importlib._bootstrap_external import _NamespacePath  # type: ignore[attr-de
 from itertools import compress, filterfalse, repeat
 from operator import is_, is_not
 from types import FunctionType, ModuleType
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, Protocol, Self
 
-from pytest_importsandbox._names import parents
-
-MISSING: Final = object()
-_INTERPRETER_MODULES: Final = sys.modules
+from pytest_importsandbox._core.modules import MISSING, is_imported_as, is_module, namespace
+from pytest_importsandbox._core.names import parents
 
 
 @dataclass(frozen=True)
@@ -64,33 +61,44 @@ class ImportChanges:
         return "\n".join(lines) or "no changes"
 
 
-def namespace(module: object) -> dict[str, Any] | None:
-    """The attributes of a module as they are, or None for an object that keeps none in a dict."""
-    try:
-        attributes = object.__getattribute__(module, "__dict__")
-    except Exception:
-        return None
-    return attributes if type(attributes) is dict else None
+class Index(Protocol):
+    """What is known of loaded modules, so that opening a sandbox need not look at all of them."""
+
+    def look_at(self, names: Iterable[str], modules: Mapping[str, Any]) -> None:
+        """Learn about some modules; names that are not among the loaded modules are forgotten."""
 
 
-def is_module(value: object) -> bool:
-    """Whether a value is a module, asked of its type alone: `isinstance` reads `__class__`."""
-    return issubclass(type(value), ModuleType)
+class Row(Protocol):
+    """One registry of the import state, as it was when the row was made."""
+
+    def restore(self) -> None:
+        """Put it back; doing so twice does no harm."""
+
+    def note_again(self, other: Self) -> None:
+        """Note the places that another row noted, with the values of now."""
+
+    def merge(self, before: Self, after: Self) -> None:
+        """Make what changed elsewhere, from one row to another, part of this one."""
+
+    def adopt(self, names: Iterable[str]) -> None:
+        """Make modules that were imported in the meantime part of this row."""
 
 
-def spec_of(module: object) -> dict[str, Any]:
-    """The attributes of a module's spec; empty where there is none."""
-    return namespace((namespace(module) or {}).get("__spec__")) or {}
+class PlainRow:
+    """A row to which most of what happens to a snapshot means nothing."""
+
+    def note_again(self, other: Self) -> None:
+        pass
+
+    def merge(self, before: Self, after: Self) -> None:
+        pass
+
+    def adopt(self, names: Iterable[str]) -> None:
+        pass
 
 
-def is_imported_as(name: str, module: object) -> bool:
-    """Whether import made a module under this name: it is no fake and no alias."""
-    found = spec_of(module).get("name")
-    return type(found) is str and found == name
-
-
-def put_back(table: dict[str, Any], saved: dict[str, Any]) -> list[Any]:
-    """Give a dict the contents and the order of the saved one, and return the values it lost.
+def put_back(table: dict[str, Any], saved: dict[str, Any]) -> None:
+    """Give a dict the contents and the order of the saved one.
 
     A name that belongs is never absent, not even for a moment: other threads look it up meanwhile.
     So it is `update()` and then the deletion of what is new, never `clear()`.
@@ -104,12 +112,11 @@ def put_back(table: dict[str, Any], saved: dict[str, Any]) -> list[Any]:
         table.update(saved)
     order, wanted = list(table), list(saved)
     first = _first_difference(order, wanted)
-    lost = list(map(table.pop, filterfalse(saved.__contains__, order[first:]), repeat(None)))
+    deque(map(table.pop, filterfalse(saved.__contains__, order[first:]), repeat(None)), maxlen=0)
     moved = wanted[first:]
     if moved and _gil_enabled():
         # One call into C, during which no other thread runs.
         deque(map(table.__setitem__, moved, map(table.pop, moved)), maxlen=0)
-    return lost
 
 
 def _first_difference(one: list[Any], other: list[Any]) -> int:
@@ -123,21 +130,16 @@ def _gil_enabled() -> bool:
     return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
-class Row(Protocol):
-    """One registry of the import state, as it was when the row was made."""
-
-    def restore(self) -> None:
-        """Put it back."""
-
-
-class ModulesRow:
+class ModulesRow(PlainRow):
     """`sys.modules`."""
 
     def __init__(self) -> None:
         self.table = sys.modules
         self.saved = sys.modules.copy()
-        self.lost: list[Any] = []
-        """Modules that left at the restore, kept until it is over: a finalizer can run any code."""
+        self.is_intact = False
+        """Whether the restore finds what the snapshot has."""
+        self.former: list[dict[str, Any]] = []
+        """What the restore found, kept as long as this row: the finalizer of a module can run any code."""
 
     def current(self) -> dict[str, Any]:
         """All modules that can be found now, those of a dict that the test bound included."""
@@ -148,36 +150,59 @@ class ModulesRow:
         """Whether anything differs from the snapshot, the order included."""
         table, saved = self.table, self.saved
         try:
-            return (
-                getattr(sys, "modules", None) is not table
-                or list(table) != list(saved)
-                or not all(map(is_, table.values(), saved.values()))
+            self.is_intact = (
+                getattr(sys, "modules", None) is table
+                # The cheapest first: after an import it is the names that differ.
+                and list(table) == list(saved)
+                and all(map(is_, table.values(), saved.values()))
             )
         except Exception:
             # A key that is no str can raise, and without the GIL another thread may import meanwhile.
-            return True
+            self.is_intact = False
+        return not self.is_intact
 
-    def added(self, kept: Mapping[str, Any]) -> dict[str, Any]:
+    def added(self, known: Mapping[str, Any]) -> dict[str, Any]:
         """What was imported since: names that are new, or that stand for other objects now.
 
-        Those that are `kept` already are left out: after `import pandas` there are hundreds of them.
+        Those that are `known` already are left out: after `import pandas` there are hundreds of them.
         """
         current = self.current().copy()
         names, modules = list(current), list(current.values())
         first = _first_difference(modules, list(self.saved.values()))
         names, modules = names[first:], modules[first:]
-        unknown = compress(zip(names, modules, strict=True), map(is_not, map(kept.get, names), modules))
+        unknown = compress(zip(names, modules, strict=True), map(is_not, map(known.get, names), modules))
         return {name: module for name, module in unknown if self.saved.get(name, MISSING) is not module}
 
+    def merge(self, before: Self, after: Self) -> None:
+        for name in _changed_names(before.saved, after.saved):
+            # A blocked module stays blocked.
+            if self.saved.get(name, MISSING) is not None:
+                self.saved[name] = after.saved[name]
+
+    def adopt(self, names: Iterable[str]) -> None:
+        current = self.current()
+        for name in names:
+            if name in current:
+                self.saved[name] = current[name]
+                self.table.setdefault(name, current[name])
+
     def restore(self) -> None:
+        if self.is_intact:
+            return
+        self.former += [self.table.copy(), self.current()]
         try:
-            self.lost += put_back(self.table, self.saved)
+            put_back(self.table, self.saved)
         finally:
             if getattr(sys, "modules", None) is not self.table:
                 sys.modules = self.table
 
 
-class ListRow:
+def _changed_names(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The names that stand for other objects after than before."""
+    return [name for name, module in after.items() if before.get(name, MISSING) is not module]
+
+
+class ListRow(PlainRow):
     """One of the lists `sys.path`, `sys.meta_path` and `sys.path_hooks`."""
 
     def __init__(self, attribute: str) -> None:
@@ -195,12 +220,12 @@ class ListRow:
             return ("reordered",)
         return (*(f"+{_shown(each)}" for each in came), *(f"-{_shown(each)}" for each in went))
 
-    def merge(self, before: list[Any], after: list[Any]) -> None:
-        """Carry over into the saved list what changed elsewhere from one list to another."""
-        kept = [each for each in self.saved if _contains(after, each) or not _contains(before, each)]
-        new = [each for each in after if not _contains(before, each) and not _contains(kept, each)]
-        old = [position for position, each in enumerate(after) if _contains(before, each)]
-        front = [each for each in new if old and _position(after, each) < old[0]]
+    def merge(self, before: Self, after: Self) -> None:
+        old, now = before.saved, after.saved
+        kept = [each for each in self.saved if _contains(now, each) or not _contains(old, each)]
+        new = [each for each in now if not _contains(old, each) and not _contains(kept, each)]
+        stayed = [position for position, each in enumerate(now) if _contains(old, each)]
+        front = [each for each in new if stayed and _position(now, each) < stayed[0]]
         back = [each for each in new if not _contains(front, each)]
         self.saved = front + kept + back
 
@@ -235,7 +260,7 @@ def _shown(entry: object) -> str:
     return str(type.__getattribute__(shown, "__qualname__"))
 
 
-class ImporterCacheRow:
+class ImporterCacheRow(PlainRow):
     """`sys.path_importer_cache`: the entries that appear go again."""
 
     def __init__(self) -> None:
@@ -252,84 +277,93 @@ class ImporterCacheRow:
 
 
 @dataclass(slots=True)
-class _Binding:
-    """An attribute of a parent package before an import set it."""
+class Binding:
+    """A name in the namespace of a module, and what it was bound to."""
 
     attributes: dict[str, Any]
-    child: str
+    name: str
     value: Any
 
+    def now(self) -> Binding:
+        """The same name with its value of now."""
+        return Binding(self.attributes, self.name, self.attributes.get(self.name, MISSING))
+
+    def is_current(self) -> bool:
+        """Whether the name is still bound to this value."""
+        return self.attributes.get(self.name, MISSING) is self.value
+
     def restore(self) -> None:
+        """Bind the name to this value again."""
         if self.value is MISSING:
-            self.attributes.pop(self.child, None)
+            self.attributes.pop(self.name, None)
         else:
-            self.attributes[self.child] = self.value
+            self.attributes[self.name] = self.value
 
 
-class BindingsRow:
-    """The attributes on parent packages that outlive the sandbox, as noted before import set them."""
+class ShadowingAttributes:
+    """The attributes of packages that are not the submodule of their name: `from .run import run`."""
 
-    _shadowing: ClassVar[dict[str, _Binding]] = {}
-    """Attributes that are not the submodule of their name: `from .run import run`."""
+    def __init__(self) -> None:
+        self._bindings: dict[str, Binding] = {}
+        """By the name of the submodule."""
 
-    @classmethod
-    def look_at(cls, names: Iterable[str], modules: Mapping[str, Any]) -> None:
+    def look_at(self, names: Iterable[str], modules: Mapping[str, Any]) -> None:
         """Remember for some modules what their packages have under their names instead of them."""
         for name in names:
-            cls._shadowing.pop(name, None)
+            self._bindings.pop(name, None)
             package, _, child = name.rpartition(".")
             attributes = namespace(modules.get(package)) if name in modules else None
             if attributes is not None and attributes.get(child, MISSING) is not modules[name]:
-                cls._shadowing[name] = _Binding(attributes, child, attributes.get(child, MISSING))
+                self._bindings[name] = Binding(attributes, child, attributes.get(child, MISSING))
 
-    def __init__(self, modules: dict[str, Any], kept: Mapping[str, Any], reloads: ReloadsRow) -> None:
+    def find(self, name: str, attributes: dict[str, Any]) -> Binding | None:
+        """What a package with these attributes has in place of a submodule."""
+        binding = self._bindings.get(name)
+        return binding if binding is not None and binding.attributes is attributes else None
+
+
+class BindingsRow(PlainRow):
+    """The attributes on parent packages that outlive the sandbox, as noted before import set them."""
+
+    def __init__(
+        self,
+        modules: dict[str, Any],
+        preserved: Mapping[str, Any],
+        shadowing: ShadowingAttributes,
+        reloads: ReloadsRow,
+    ) -> None:
         self.modules = modules
-        self.kept = kept
+        """The modules of the snapshot."""
+        self.preserved = preserved
+        """Modules that outlive the sandbox without being in its snapshot."""
+        self.shadowing = shadowing
         self.reloads = reloads
-        self.noted: dict[str, _Binding] = {}
+        self.noted: dict[str, Binding] = {}
+        """By the name of the submodule."""
 
     def note(self, name: str) -> None:
         """Note the attribute for a submodule; the first note counts."""
         package, _, child = name.rpartition(".")
         if not package or name in self.noted:
             return
-        attributes = namespace(self._lasting(package))
+        attributes = namespace(self._outliving(package))
         if attributes is not None:
             value = attributes.get(child, MISSING)
             # Whoever takes a module out of the cache may have deleted the attribute as well.
             before = self._value_before(name, attributes) if value is MISSING else value
-            self._note(name, attributes, child, before)
-
-    def _note(self, name: str, attributes: dict[str, Any], child: str, value: Any) -> None:
-        # A namespace that was noted as a whole is put back as a whole.
-        if not self.reloads.has(attributes):
-            self.noted[name] = _Binding(attributes, child, value)
-
-    def _value_before(self, name: str, attributes: dict[str, Any]) -> Any:
-        """What the package had under the name of a submodule, as far as the snapshot tells."""
-        shadowing = self._shadowing.get(name)
-        if shadowing is not None and shadowing.attributes is attributes:
-            return shadowing.value
-        # Only import sets the attribute: not for a fake, and not on one.
-        package, module = name.rpartition(".")[0], self.modules.get(name)
-        bound = is_imported_as(name, module) and is_imported_as(package, self._lasting(package))
-        return module if bound else MISSING
-
-    def _lasting(self, name: str) -> Any:
-        """The module that outlives the sandbox: one of the snapshot, or a preserved one."""
-        return self.modules.get(name, self.kept.get(name, MISSING))
+            self._add(name, Binding(attributes, child, before))
 
     def note_unseen(self, added: Mapping[str, Any]) -> None:
-        """Note what imports that went past the watcher bound, from the snapshot alone."""
+        """Note what the imports of some modules bound that went past the watcher."""
         for name, module in added.items():
             package, _, child = name.rpartition(".") if type(name) is str else ("", "", "")
-            parent = self._lasting(package)
+            parent = self._outliving(package)
             # Most of what is added lies in packages that are new as well.
             attributes = None if parent is MISSING else namespace(parent)
             if attributes is not None and attributes.get(child, MISSING) is module:
-                self._note_bound(name, attributes, child)
+                self._add_bound(name, attributes, child)
 
-    def note_everywhere(self) -> None:
+    def note_all(self) -> None:
         """The same for every package of the snapshot, also for modules that are gone again."""
         for package, module in self.modules.items():
             attributes = namespace(module)
@@ -338,28 +372,57 @@ class BindingsRow:
             for child, value in attributes.copy().items():
                 name = f"{package}.{child}"
                 if is_module(value) and is_imported_as(name, value):
-                    self._note_bound(name, attributes, child)
+                    self._add_bound(name, attributes, child)
 
-    def _note_bound(self, name: str, attributes: dict[str, Any], child: str) -> None:
+    def _add_bound(self, name: str, attributes: dict[str, Any], child: str) -> None:
         before = self._value_before(name, attributes)
         if name not in self.noted and attributes[child] is not before:
-            self._note(name, attributes, child, before)
+            self._add(name, Binding(attributes, child, before))
 
-    def note_again(self, other: BindingsRow) -> None:
-        """Note the same places as another row did, with the values of now."""
+    def _add(self, name: str, binding: Binding) -> None:
+        # A namespace that was noted as a whole is put back as a whole.
+        if not self.reloads.has(binding.attributes):
+            self.noted[name] = binding
+
+    def _value_before(self, name: str, attributes: dict[str, Any]) -> Any:
+        """What the package had under the name of a submodule, as far as the snapshot tells."""
+        instead = self.shadowing.find(name, attributes)
+        if instead is not None:
+            return instead.value
+        # Only import sets the attribute: not for a fake, and not on one.
+        package, module = name.rpartition(".")[0], self.modules.get(name)
+        bound = is_imported_as(name, module) and is_imported_as(package, self._outliving(package))
+        return module if bound else MISSING
+
+    def _outliving(self, name: str) -> Any:
+        """The module that outlives the sandbox: one of the snapshot, or a preserved one."""
+        return self.modules.get(name, self.preserved.get(name, MISSING))
+
+    def note_again(self, other: Self) -> None:
         for name, binding in other.noted.items():
-            value = binding.attributes.get(binding.child, MISSING)
-            self.noted.setdefault(name, _Binding(binding.attributes, binding.child, value))
+            self.noted.setdefault(name, binding.now())
+
+    def merge(self, before: Self, after: Self) -> None:
+        for name in _changed_names(before.modules, after.modules):
+            if self.modules.get(name, MISSING) is not None:
+                self.noted.pop(name, None)
+
+    def adopt(self, names: Iterable[str]) -> None:
+        # The attribute stays, even if the module was taken out of the cache again.
+        for name in names:
+            self.noted.pop(name, None)
 
     def restore(self) -> None:
-        _run_each([binding.restore for binding in self.noted.values()])
+        if self.noted:
+            _run_each([binding.restore for binding in self.noted.values()])
 
 
-class ReloadsRow:
+class ReloadsRow(PlainRow):
     """The namespaces of modules that were reloaded, as noted before they ran again."""
 
     def __init__(self) -> None:
         self.noted: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+        """By the name of the module: its namespace, and a copy of that."""
 
     def has(self, attributes: dict[str, Any]) -> bool:
         """Whether a namespace has been noted."""
@@ -371,38 +434,44 @@ class ReloadsRow:
         if attributes is not None and name not in self.noted:
             self.noted[name] = (attributes, attributes.copy())
 
-    def note_again(self, other: ReloadsRow) -> None:
-        """Note the same namespaces as another row did, with the values of now."""
+    def note_again(self, other: Self) -> None:
         for name, (attributes, _) in other.noted.items():
             self.noted.setdefault(name, (attributes, attributes.copy()))
 
     def restore(self) -> None:
-        _run_each([partial(put_back, *noted) for noted in self.noted.values()])
+        if self.noted:
+            _run_each([partial(put_back, *noted) for noted in self.noted.values()])
 
 
-class NamespacePathsRow:
-    """The search paths of namespace packages, which import extends and recomputes."""
+class NamespacePackages:
+    """The namespace packages that are loaded."""
 
-    _known: ClassVar[dict[str, dict[str, Any]]] = {}
+    def __init__(self) -> None:
+        self._namespaces: dict[str, dict[str, Any]] = {}
 
-    @classmethod
-    def look_at(cls, names: Iterable[str], modules: Mapping[str, Any]) -> None:
+    def look_at(self, names: Iterable[str], modules: Mapping[str, Any]) -> None:
         """Remember which of some modules are namespace packages."""
         for name in names:
             attributes = namespace(modules.get(name)) or {}
             if type(attributes.get("__path__")) is _NamespacePath:
-                cls._known[name] = attributes
+                self._namespaces[name] = attributes
             else:
-                cls._known.pop(name, None)
+                self._namespaces.pop(name, None)
 
-    def __init__(self) -> None:
-        self.saved = []
-        for name, attributes in list(self._known.items()):
+    def items(self) -> list[tuple[str, dict[str, Any]]]:
+        """The name and the attributes of each of them."""
+        return list(self._namespaces.items())
+
+
+class NamespacePathsRow(PlainRow):
+    """The search paths of namespace packages, which import extends and recomputes."""
+
+    def __init__(self, packages: NamespacePackages) -> None:
+        self.saved: list[tuple[dict[str, Any], Any, dict[str, Any], list[str]]] = []
+        for name, attributes in packages.items():
             path: Any = attributes.get("__path__")
             if name in sys.modules and type(path) is _NamespacePath:
                 self.saved.append((attributes, path, path.__dict__.copy(), path._path.copy()))
-            else:
-                self._known.pop(name, None)
 
     def restore(self) -> None:
         for attributes, path, saved, locations in self.saved:
@@ -412,60 +481,71 @@ class NamespacePathsRow:
 
 
 class ImportState:
-    """A snapshot of the import state, section by section, and its restore.
+    """A snapshot of the import state, row by row, and its restore.
 
-    `kept` are modules that outlive a sandbox without being in its snapshot.
+    `preserved` are modules that outlive a sandbox without being in its snapshot.
     """
 
-    def __init__(self, kept: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        preserved: Mapping[str, Any],
+        shadowing: ShadowingAttributes,
+        namespace_packages: NamespacePackages,
+    ) -> None:
         self.modules = ModulesRow()
         self.path = ListRow("path")
         self.meta_path = ListRow("meta_path")
         self.path_hooks = ListRow("path_hooks")
         self.importer_cache = ImporterCacheRow()
-        self.namespace_paths = NamespacePathsRow()
+        self.namespace_paths = NamespacePathsRow(namespace_packages)
         self.reloads = ReloadsRow()
-        self.bindings = BindingsRow(self.modules.saved, kept, self.reloads)
-        self.lists = (self.path, self.meta_path, self.path_hooks)
+        self.bindings = BindingsRow(self.modules.saved, preserved, shadowing, self.reloads)
+        # Their order is the one of the restore.
         self.rows: tuple[Row, ...] = (
             self.modules,
             # The reverse of how they were noted: what a reload set may have been bound before.
             self.reloads,
             self.bindings,
-            *self.lists,
+            self.path,
+            self.meta_path,
+            self.path_hooks,
             self.importer_cache,
             self.namespace_paths,
         )
 
+    def note_import(self, name: str, target: ModuleType | None = None) -> None:
+        """Note what the import of a module is about to change; `target` is the module to reload."""
+        self.bindings.note(name)
+        if target is not None:
+            self.reloads.note(name, target)
+
+    def note_unseen(self, added: Mapping[str, Any] | None = None) -> None:
+        """Note what imports changed that went past the watcher: of some modules, or wherever they were."""
+        if added is None:
+            self.bindings.note_all()
+        else:
+            self.bindings.note_unseen(added)
+
     def note_again(self, other: ImportState) -> None:
-        """Note the bindings and namespaces that another state noted, with the values of now."""
-        self.bindings.note_again(other.bindings)
-        self.reloads.note_again(other.reloads)
+        """Note all places that another snapshot noted, with the values of now."""
+        for row, others in zip(self.rows, other.rows, strict=True):
+            row.note_again(others)
+
+    def merge(self, before: ImportState, after: ImportState) -> None:
+        """Make what changed from one snapshot to another part of this one."""
+        for row, old, new in zip(self.rows, before.rows, after.rows, strict=True):
+            row.merge(old, new)
 
     def adopt(self, names: Iterable[str]) -> None:
         """Make modules that were imported in the meantime part of the snapshot, parents included."""
-        current = self.modules.current()
-        for each in names:
-            for name in (each, *parents(each)):
-                if name in self.modules.saved:
-                    continue
-                # The attribute stays, even if the module was taken out of the cache again.
-                self.bindings.noted.pop(name, None)
-                if name in current:
-                    self.modules.saved[name] = current[name]
-                    self.modules.table.setdefault(name, current[name])
+        found = {each for name in names for each in (name, *parents(name))}
+        new = [name for name in found if name not in self.modules.saved]
+        for row in self.rows:
+            row.adopt(new)
 
-    def take_over(self, before: ImportState, after: ImportState) -> None:
-        """Carry over into this snapshot what changed from one snapshot to another."""
-        for name, module in after.modules.saved.items():
-            if before.modules.saved.get(name, MISSING) is module:
-                continue
-            # A blocked module stays blocked.
-            if self.modules.saved.get(name, MISSING) is not None:
-                self.modules.saved[name] = module
-                self.bindings.noted.pop(name, None)
-        for row, old, new in zip(self.lists, before.lists, after.lists, strict=True):
-            row.merge(old.saved, new.saved)
+    def changed(self) -> bool:
+        """Whether modules came, went, moved or were replaced."""
+        return self.modules.changed()
 
     def changes(self, blocked: Callable[[str], bool], watcher: object) -> ImportChanges:
         """How the import state of now differs from the snapshot."""
@@ -485,27 +565,23 @@ class ImportState:
             path_hooks=self.path_hooks.changes(),
         )
 
-    def restore(self, *, modules_changed: bool = True) -> None:
+    def restore(self) -> None:
         """Put everything back, whatever part of it fails.
 
-        An interrupt (Ctrl-C, a time limit) that strikes here is raised when all is back in place.
+        What failed runs a second time: an interrupt (Ctrl-C, a time limit) that strikes here has left
+        a row half done. It is raised when all is back in place.
         """
-        rows = self.rows if modules_changed else self.rows[1:]
         try:
-            for row in rows:
+            for row in self.rows:
                 row.restore()
         except BaseException as exc:
-            _run_each([row.restore for row in rows])
+            _run_each([row.restore for row in self.rows])
             if not isinstance(exc, Exception):
                 raise
 
-    def free(self) -> None:
-        """Let go of the modules that left."""
-        self.modules.lost.clear()
-
 
 def _run_each(steps: Iterable[Callable[[], object]]) -> None:
-    """Run all steps, whichever fail; an interrupt is raised when all have been run."""
+    """Run all steps, whichever fail, and those that are interrupted twice; then raise the interrupt."""
     interrupt = None
     for step in steps:
         try:
@@ -518,48 +594,3 @@ def _run_each(steps: Iterable[Callable[[], object]]) -> None:
                 step()
     if interrupt is not None:
         raise interrupt
-
-
-def remove_modules(names: Iterable[str]) -> None:
-    """Take modules out of `sys.modules`."""
-    for name in names:
-        sys.modules.pop(name, None)
-        # An import statement looks there, whatever `sys.modules` is bound to.
-        _INTERPRETER_MODULES.pop(name, None)
-
-
-def put_modules(modules: Mapping[str, Any]) -> None:
-    """Put modules into `sys.modules`."""
-    sys.modules.update(modules)
-
-
-def unbind(name: str, module: object) -> None:
-    """Delete the attribute on the parent package if it is this module."""
-    package, _, child = name.rpartition(".")
-    attributes = namespace(sys.modules.get(package)) if package else None
-    if attributes is not None and attributes.get(child, MISSING) is module:
-        del attributes[child]
-
-
-def bind(name: str, value: object) -> None:
-    """Set the attribute on the parent package."""
-    package, _, child = name.rpartition(".")
-    attributes = namespace(sys.modules.get(package))
-    if attributes is not None:
-        attributes[child] = value
-
-
-def prepend_to_path(directory: str) -> None:
-    """Make a directory the first that is searched."""
-    sys.path.insert(0, directory)
-
-
-def put_first(finder: Any) -> None:
-    """Make a finder the first that import asks."""
-    remove_finder(finder)
-    sys.meta_path.insert(0, finder)
-
-
-def remove_finder(finder: Any) -> None:
-    """Take a finder out of `sys.meta_path`."""
-    sys.meta_path[:] = [each for each in sys.meta_path if each is not finder]

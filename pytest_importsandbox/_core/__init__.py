@@ -1,0 +1,1 @@
+"""The import system: snapshot, restore, eviction, blocking, preserved modules. It knows nothing of pytest."""

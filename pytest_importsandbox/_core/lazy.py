@@ -1,0 +1,493 @@
+"""Lazy imports (PEP 810): the rows of the import state that exist from Python 3.15 on.
+
+`lazy import a.b` binds a placeholder and loads nothing. The first read of the name in its module, or
+of the attribute from outside, imports what it stands for *then* and binds the result instead. So a test
+can change a module that it neither imports nor touches otherwise, and putting `sys.modules` back does
+not undo it: the module would keep an object that nobody else can import any more, or a fake.
+
+Looking at a placeholder must not resolve it. Namespaces are read as dicts, and a placeholder is
+compared by identity and asked for its `repr()`, nothing else. One that is kept in a global variable is
+resolved by reading it *there*, so the ones here are in lists.
+
+Beside the placeholders, CPython keeps a table of pending submodules: `lazy import a.b`, wherever it
+stands, makes `b` an attribute of every module named `a`, which is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+import builtins
+import gc
+import sys
+import types
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from itertools import compress, repeat
+from operator import is_
+from typing import Any, Final, Literal, Self
+
+from pytest_importsandbox._core.modules import MISSING, is_module, namespace
+from pytest_importsandbox._core.names import in_tree, parents
+from pytest_importsandbox._core.state import (
+    Binding,
+    ImportState,
+    Index,
+    NamespacePackages,
+    PlainRow,
+    ShadowingAttributes,
+)
+
+AVAILABLE: Final = hasattr(sys, "lazy_modules")
+
+LazyMode = Literal["all", "normal"]
+
+# Type checkers know these from 3.15 on.
+_sys: Any = sys
+_Placeholder: Any = getattr(types, "LazyImportType", None)
+
+
+def check_available(what: str) -> None:
+    """Refuse what needs lazy imports where there are none."""
+    __tracebackhide__ = True
+    if AVAILABLE:  # from 3.15
+        return
+    raise RuntimeError(
+        f"{what} needs lazy imports, which Python has from 3.15 on; this is Python "
+        f"{'.'.join(map(str, sys.version_info[:3]))}. "
+        "Skip the test there: skipif(not hasattr(sys, 'lazy_modules'), reason=...)"
+    )
+
+
+def check_mode(mode: object) -> None:
+    """Refuse a mode that there is not, or not in this version of Python."""
+    __tracebackhide__ = True
+    if mode is None:
+        return
+    if not isinstance(mode, str) or mode not in ("all", "normal"):
+        raise ValueError(f"lazy must be 'all', 'normal' or None, not {mode!r}")
+    check_available(f"lazy={mode!r}")
+
+
+@contextmanager
+def in_mode(mode: LazyMode) -> Iterator[None]:  # from 3.15
+    """Let imports run in a mode for a while."""
+    before = _sys.get_lazy_imports()
+    _sys.set_lazy_imports(mode)
+    try:
+        yield
+    finally:
+        _sys.set_lazy_imports(before)
+
+
+def pending() -> tuple[str, ...]:  # from 3.15
+    """Names that are declared lazily and not loaded yet."""
+    modules = sys.modules.copy()
+    return tuple(
+        sorted(
+            name for name in _sys.lazy_modules.copy() if type(name) is str and not _is_loaded(name, modules)
+        )
+    )
+
+
+def _is_loaded(name: str, modules: Mapping[str, Any]) -> bool:  # from 3.15
+    """Whether a module, or an attribute of a module, is there."""
+    if modules.get(name) is not None:
+        return True
+    parent, _, child = name.rpartition(".")
+    value = (namespace(modules.get(parent)) or {}).get(child, MISSING)
+    return value is not MISSING and type(value) is not _Placeholder
+
+
+def _placeholders(module: object) -> list[tuple[str, Any]]:  # from 3.15
+    """The unresolved names of a module, with their placeholders."""
+    attributes = (namespace(module) or {}).copy()
+    found = map(is_, map(type, attributes.values()), repeat(_Placeholder))
+    return [(name, value) for name, value in compress(attributes.items(), found) if type(name) is str]
+
+
+def _target(placeholder: object) -> str:  # from 3.15
+    """What a placeholder stands for: the name of a module, or of an attribute of one."""
+    # The only way to know. It reads <lazy_import 'a.b'> for `import a.b` and `from a import b` alike,
+    # and <lazy_import 'a...'> where the hook was called by hand.
+    return repr(placeholder).partition("'")[2].partition("'")[0].rstrip(".")
+
+
+def _with_parents(names: Iterable[str]) -> set[str]:  # from 3.15
+    """The names, and the packages that contain them."""
+    return {each for name in names for each in (name, *parents(name))}
+
+
+class Placeholders:  # from 3.15
+    """An index of all placeholders that modules have, or had when they were looked at first."""
+
+    def __init__(self) -> None:
+        # By identity, and without keeping a module or its namespace alive: a namespace usually leads
+        # back to its module.
+        self._known: dict[int, tuple[weakref.ref[Any], list[tuple[str, Any]]]] = {}
+        self.version = 0
+        """Another number after each look, and when a module has died."""
+
+    def look_at(self, names: Iterable[str], modules: Mapping[str, Any]) -> None:
+        """Remember the placeholders of some modules; those of an earlier look stay known."""
+        self.look_at_modules(map(modules.get, names))
+
+    def look_at_modules(self, modules: Iterable[object]) -> None:
+        """The same for modules that `sys.modules` need not have."""
+        self.version += 1
+        for module in modules:
+            if not is_module(module):
+                continue
+            found = _placeholders(module)
+            if found and id(module) not in self._known:
+                self._known[id(module)] = (weakref.ref(module, partial(self._forget, id(module))), [])
+            for name, value in found:
+                known = self._known[id(module)][1]
+                if not any(value is each for _, each in known):
+                    known.append((name, value))
+
+    def _forget(self, key: int, _: object) -> None:
+        self.version += 1
+        self._known.pop(key, None)
+
+    def unresolved(self) -> Iterator[Binding]:
+        """Where there is a placeholder now."""
+        for reference, known in list(self._known.values()):
+            attributes = namespace(reference())
+            if attributes is not None:
+                for name, value in known:
+                    if attributes.get(name) is value:
+                        yield Binding(attributes, name, value)
+
+    def targets(self, modules: Iterable[object]) -> set[str]:
+        """What some modules declared lazily, resolved in the meantime or not."""
+        return {
+            _target(value)
+            for module in modules
+            if id(module) in self._known
+            for _, value in self._known[id(module)][1]
+        }
+
+
+class PendingSubmodules:  # from 3.15
+    """The interpreter's table of pending submodules, by package.
+
+    There is no name for it in Python, but it is an ordinary dict of sets, and the garbage collector
+    knows them all. A declaration that nobody else makes tells it apart.
+    """
+
+    _PROBE: Final = ("__importsandbox_probe__", "child")
+
+    def __init__(self) -> None:
+        self._table: dict[str, set[str]] | None = None
+
+    @property
+    def table(self) -> dict[str, set[str]]:
+        """The table itself; one of our own where an interpreter keeps it elsewhere."""
+        if self._table is None:
+            self._table = self._find()
+            self._table.pop(self._PROBE[0], None)
+        return self._table
+
+    def _find(self) -> dict[str, set[str]]:
+        package, child = self._PROBE
+        frozen = gc.get_freeze_count()
+        asked = _sys.get_lazy_imports_filter()
+        _sys.set_lazy_imports_filter(None)
+        try:
+            exec(f"lazy import {package}.{child}", {"__builtins__": {"__lazy_import__": _lazy_import}})
+            if frozen:
+                gc.unfreeze()
+            found = (each for each in gc.get_objects() if type(each) is dict and each.get(package) == {child})
+            return next(found, {})
+        finally:
+            if frozen:
+                gc.freeze()
+            _sys.set_lazy_imports_filter(asked)
+            _sys.lazy_modules.discard(f"{package}.{child}")
+
+    def copy(self) -> dict[str, set[str]]:
+        """A copy of the table, with copies of its sets."""
+        return _copied(self.table)
+
+    def of(self, package: str) -> set[str]:
+        """The submodules that are pending in a package."""
+        return self.table.get(package, set())
+
+    def unbound(self, modules: Mapping[str, Any]) -> dict[tuple[int, str], Binding]:
+        """Where some packages have no attribute yet for a pending submodule."""
+        found: dict[tuple[int, str], Binding] = {}
+        for package, children in self.table.copy().items():
+            attributes = namespace(modules.get(package)) if children else None
+            if attributes is not None:
+                for child in children.copy():
+                    if child not in attributes:
+                        found[id(attributes), child] = Binding(attributes, child, MISSING)
+        return found
+
+
+_lazy_import: Any = getattr(builtins, "__lazy_import__", None)
+
+
+class NamesRow(PlainRow):  # from 3.15
+    """The names that are bound by reading them: unresolved ones, and submodules that are pending."""
+
+    def __init__(
+        self,
+        modules: Mapping[str, Any],
+        noted: dict[tuple[int, str], Binding],
+        pending: PendingSubmodules,
+    ) -> None:
+        self.modules = modules
+        self.noted = noted
+        """By identity of the namespace, and name; shared with other rows, so never changed in place."""
+        self.pending = pending
+
+    def note_pending(self) -> None:
+        """Note what packages that stay do not have yet; the first note counts."""
+        self.noted = {**self.pending.unbound(self.modules), **self.noted}
+
+    def note_again(self, other: Self) -> None:
+        self.noted = {**{place: each.now() for place, each in other.noted.items()}, **self.noted}
+
+    def adopt(self, names: Iterable[str]) -> None:
+        self.noted = self.noted.copy()
+        for name in names:
+            package, _, child = name.rpartition(".")
+            self.noted.pop((id(namespace(self.modules.get(package))), child), None)
+
+    def merge(self, before: Self, after: Self) -> None:
+        changed = {
+            place: after.noted[place]
+            for place in before.noted.keys() & after.noted.keys() & self.noted.keys()
+            if after.noted[place].value is not before.noted[place].value
+        }
+        self.noted = {**self.noted, **changed}
+
+    def restore(self) -> None:
+        for binding in self.noted.values():
+            if not binding.is_current():
+                binding.restore()
+
+
+class DeclaredRow(PlainRow):  # from 3.15
+    """The names that were declared lazily: `sys.lazy_modules` and the table of pending submodules."""
+
+    def __init__(self, modules: Mapping[str, Any], hooks: LazyHooks) -> None:
+        self.modules = modules
+        self.hooks = hooks
+        self.table: set[str] = _sys.lazy_modules
+        self.saved, self.pending = hooks.declared()
+
+    def adopt(self, names: Iterable[str]) -> None:
+        modules = [self.modules.get(name) for name in names]
+        self.hooks.placeholders.look_at_modules(modules)
+        declared = self.hooks.placeholders.targets(modules)
+        self.saved = self.saved | self.table.intersection(declared)
+        self.pending = _copied(self.pending)
+        for name in declared:
+            _register(self.pending, name)
+
+    def merge(self, before: Self, after: Self) -> None:
+        self.saved = (self.saved | (after.saved - before.saved)) - (before.saved - after.saved)
+        self.pending = _copied(self.pending)
+        for package, children in after.pending.items():
+            new = children - before.pending.get(package, set())
+            self.pending[package] = self.pending.get(package, set()) | new
+
+    def restore(self) -> None:
+        _fill(self.table, self.saved)
+        if getattr(sys, "lazy_modules", None) is not self.table:
+            _sys.lazy_modules = self.table
+        table = self.hooks.pending.table
+        if table != self.pending:
+            for package, children in self.pending.items():
+                _fill(table.setdefault(package, set()), children)
+            for package in table.keys() - self.pending.keys():
+                table.pop(package, None)
+
+
+class SettingsRow(PlainRow):  # from 3.15
+    """The mode, the filter, and the functions that carry out import statements."""
+
+    def __init__(self) -> None:
+        self.mode = _sys.get_lazy_imports()
+        self.filter = _sys.get_lazy_imports_filter()
+        self.hooks = {name: vars(builtins).get(name, MISSING) for name in ("__import__", "__lazy_import__")}
+
+    def merge(self, before: Self, after: Self) -> None:
+        if after.mode != before.mode:
+            self.mode = after.mode
+        if after.filter is not before.filter:
+            self.filter = after.filter
+        for name, hook in after.hooks.items():
+            if hook is not before.hooks[name]:
+                self.hooks[name] = hook
+
+    def restore(self) -> None:
+        if _sys.get_lazy_imports() != self.mode:
+            _sys.set_lazy_imports(self.mode)
+        if _sys.get_lazy_imports_filter() is not self.filter:
+            _sys.set_lazy_imports_filter(self.filter)
+        for name, hook in self.hooks.items():
+            if vars(builtins).get(name, MISSING) is not hook:
+                vars(builtins)[name] = hook
+
+
+def _fill(table: set[str], wanted: set[str]) -> None:  # from 3.15
+    """Give a set the contents of another one; what belongs is never absent."""
+    if table != wanted:
+        table |= wanted
+        table &= wanted
+
+
+def _copied(table: dict[str, set[str]]) -> dict[str, set[str]]:  # from 3.15
+    """A table of pending submodules, copied with its sets."""
+    return {package: children.copy() for package, children in table.copy().items()}
+
+
+def _register(table: dict[str, set[str]], name: str) -> None:  # from 3.15
+    """Enter a name, and the packages that contain it, into a table of pending submodules."""
+    for each in (name, *parents(name)):
+        package, _, child = each.rpartition(".")
+        if package:
+            table.setdefault(package, set()).add(child)
+
+
+class LazyImportState(ImportState):  # from 3.15
+    """A snapshot of the import state with the rows that belong to lazy imports."""
+
+    def __init__(
+        self,
+        preserved: Mapping[str, Any],
+        shadowing: ShadowingAttributes,
+        namespace_packages: NamespacePackages,
+        hooks: LazyHooks,
+    ) -> None:
+        super().__init__(preserved, shadowing, namespace_packages)
+        declared = DeclaredRow(self.modules.saved, hooks)
+        noted = hooks.unresolved(self.modules.saved, declared.pending)
+        self.names = NamesRow(self.modules.saved, noted, hooks.pending)
+        # The names last: what runs before them may resolve one.
+        self.rows += (SettingsRow(), declared, self.names)
+
+
+class Hooks:
+    """What lazy imports add to the life of a sandbox: nothing where Python has none."""
+
+    indexes: tuple[Index, ...] = ()
+    """What is to be known of loaded modules."""
+
+    def snapshot(
+        self,
+        preserved: Mapping[str, Any],
+        shadowing: ShadowingAttributes,
+        namespace_packages: NamespacePackages,
+    ) -> ImportState:
+        """Take a snapshot of the import state."""
+        return ImportState(preserved, shadowing, namespace_packages)
+
+    def before_first(self) -> None:
+        """The watcher is about to be asked before all other finders."""
+
+    def kept(self, name: str, module: object) -> None:
+        """A module has been preserved."""
+
+    def evicted(self, modules: Mapping[str, object]) -> None:
+        """Modules have been taken out of the import state."""
+
+    def handed_back(self, names: Iterable[str]) -> None:
+        """Preserved modules are back in the import state."""
+
+    def committed(self, states: Iterable[ImportState]) -> None:
+        """An import is over whose effects stay until these sandboxes end."""
+
+
+class LazyHooks(Hooks):  # from 3.15
+    """What lazy imports add to the life of a sandbox."""
+
+    def __init__(self) -> None:
+        self.placeholders: Final = Placeholders()
+        self.pending: Final = PendingSubmodules()
+        self.indexes = (self.placeholders,)
+        self._declarations: dict[str, set[str]] = {}
+        """What preserved modules declared lazily, by module."""
+        self._declared: tuple[set[str], dict[str, set[str]]] = (set(), {})
+        """The newest copies of the declared names and of the pending submodules."""
+        self._noted: tuple[int, object, dict[tuple[int, str], Binding]] = (-1, None, {})
+        """The newest notes of unresolved names, and what was known when they were made."""
+
+    def declared(self) -> tuple[set[str], dict[str, set[str]]]:
+        """Copies of the declared names and of the pending submodules; the same while these are."""
+        saved, pending = self._declared
+        if _sys.lazy_modules != saved or self.pending.table != pending:
+            self._declared = (_sys.lazy_modules.copy(), self.pending.copy())
+        return self._declared
+
+    def unresolved(self, modules: Mapping[str, Any], pending: object) -> dict[tuple[int, str], Binding]:
+        """The names that are bound by reading them; the same dict while nothing changes."""
+        version, known_for, noted = self._noted
+        if (
+            version != self.placeholders.version
+            or known_for is not pending
+            or not all(binding.is_current() for binding in noted.values())
+        ):
+            unresolved = {(id(each.attributes), each.name): each for each in self.placeholders.unresolved()}
+            noted = {**self.pending.unbound(modules), **unresolved}
+            self._noted = (self.placeholders.version, pending, noted)
+        return noted
+
+    def snapshot(
+        self,
+        preserved: Mapping[str, Any],
+        shadowing: ShadowingAttributes,
+        namespace_packages: NamespacePackages,
+    ) -> ImportState:
+        return LazyImportState(preserved, shadowing, namespace_packages, self)
+
+    def before_first(self) -> None:
+        """Load what this package itself imports lazily, as in the mode "all".
+
+        A finder that loads something by reading a global variable is asked for that in turn.
+        """
+        for name, module in sys.modules.copy().items():
+            if type(name) is str and in_tree(name, ("pytest_importsandbox",)):
+                for attribute, _ in _placeholders(module):
+                    getattr(module, attribute)
+
+    def kept(self, name: str, module: object) -> None:
+        """Remember what a module declared, and which of its submodules are pending."""
+        self.placeholders.look_at_modules([module])
+        names = self._declarations.setdefault(name, set())
+        names.update(f"{name}.{child}" for child in self.pending.of(name).copy())
+        names.update(_with_parents(self.placeholders.targets([module])) & _sys.lazy_modules)
+
+    def evicted(self, modules: Mapping[str, object]) -> None:
+        """Take back what evicted modules declared, unless a module that stays needs it as well."""
+        self.placeholders.look_at_modules(modules.values())
+        needed = _with_parents(self.placeholders.targets(sys.modules.copy().values()))
+        declared = _with_parents(self.placeholders.targets(modules.values()))
+        for name in declared - needed:
+            package, _, child = name.rpartition(".")
+            _sys.lazy_modules.discard(name)
+            self.pending.of(package).discard(child)
+
+    def handed_back(self, names: Iterable[str]) -> None:
+        """Declare again what the modules had declared."""
+        modules = sys.modules.copy()
+        for name in names:
+            for declared in self._declarations.get(name, ()):
+                if not _is_loaded(declared, modules):
+                    _sys.lazy_modules.add(declared)
+                    _register(self.pending.table, declared)
+
+    def committed(self, states: Iterable[ImportState]) -> None:
+        """Note in some states what is pending in packages that stay."""
+        for state in states:
+            assert isinstance(state, LazyImportState)
+            state.names.note_pending()
+
+
+def hooks() -> Hooks:
+    """What lazy imports add, in this version of Python."""
+    return LazyHooks() if AVAILABLE else Hooks()

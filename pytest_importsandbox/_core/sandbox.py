@@ -1,0 +1,248 @@
+"""The import sandbox: the object that users see, its arguments and its errors."""
+
+from __future__ import annotations
+
+import sys
+from builtins import __import__ as _import
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import ModuleType, TracebackType
+from typing import Protocol, final
+
+from pytest_importsandbox._core import lazy as lazy_imports
+from pytest_importsandbox._core.lazy import LazyMode
+from pytest_importsandbox._core.modules import is_extension
+from pytest_importsandbox._core.names import PROTECTED, as_names, in_tree, resolve, top_level
+from pytest_importsandbox._core.process import process
+from pytest_importsandbox._core.state import ImportChanges
+from pytest_importsandbox._core.watcher import Span
+from pytest_importsandbox._temp_package import TempPackageFactory
+
+
+class FreshImport(Protocol):
+    """Imports a module as if for the first time; the type of the fixture ``fresh_import``."""
+
+    def __call__(
+        self,
+        name: str,
+        package: str | None = None,
+        *,
+        fresh: str | Iterable[str] = (),
+        blocked: str | Iterable[str] = (),
+        lazy: LazyMode | None = None,
+    ) -> ModuleType:
+        """See :meth:`ImportSandbox.fresh_import`."""
+
+
+@final
+class ImportSandbox:
+    """A span after which the import state is what it was before.
+
+    Use it as a context manager. Entering takes a snapshot, leaving puts it back: `sys.modules`,
+    `sys.path`, `sys.meta_path`, `sys.path_hooks`, the attributes of submodules on their packages, the
+    namespaces of reloaded modules and the search paths of namespace packages. Sandboxes nest; a
+    sandbox may be entered again after it has ended.
+
+    Not undone are other effects of running a module, such as environment variables, `atexit`
+    callbacks or registered codecs.
+
+    :param preserve:
+        Names of further modules and packages that must run only once in a process.
+        See :doc:`/explanation/preserved`.
+    :raises TypeError: If `preserve` is not a name or an iterable of names.
+    :raises ValueError: If one of the names is not an absolute module name.
+    """
+
+    def __init__(self, preserve: str | Iterable[str] = ()) -> None:
+        __tracebackhide__ = True
+        self._preserve = as_names(preserve, "preserve")
+        self._find_running: Callable[[], Iterable[ModuleType]] = tuple
+        self._span: Span | None = None
+        self.temp_package = TempPackageFactory(self._opened)
+        """Writes packages that can be imported until the sandbox ends: :class:`TempPackageFactory`."""
+
+    def __enter__(self) -> ImportSandbox:
+        """Take the snapshot.
+
+        :raises RuntimeError: If the sandbox is open already.
+        """
+        __tracebackhide__ = True
+        if self._span in process.spans:
+            raise RuntimeError("this sandbox is open already; make another one to nest")
+        self._span = process.open(self._preserve)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Put the import state back. Sandboxes that were opened inside this one end with it."""
+        __tracebackhide__ = True
+        span, self._span = self._span, None
+        try:
+            if span in process.spans:
+                process.close(span)
+        finally:
+            self.temp_package.remove_all()
+
+    def fresh_import(
+        self,
+        name: str,
+        package: str | None = None,
+        *,
+        fresh: str | Iterable[str] = (),
+        blocked: str | Iterable[str] = (),
+        lazy: LazyMode | None = None,
+    ) -> ModuleType:
+        """Import a module as if for the first time, and return it.
+
+        The module and its submodules are evicted and imported again; its parent packages are left
+        alone. The new modules stay in `sys.modules` until the sandbox ends. Extension modules come
+        back as the same objects, unless one is named itself.
+
+        :param name: The name of the module, absolute or relative, as for `importlib.import_module`.
+        :param package: The package that a relative name starts from.
+        :param fresh: Further packages to evict along with it.
+        :param blocked: Packages that cannot be imported until the sandbox ends.
+        :param lazy:
+            The mode of lazy imports to run the import in: ``"all"`` makes every import lazy that can be
+            (https://docs.python.org/3.15/library/sys.html#sys.set_lazy_imports), ``"normal"`` only those
+            that are declared so. None leaves the mode as it is. From Python 3.15 on.
+        :returns: The module itself, also for a dotted name.
+        :raises ImportError:
+            And whatever else the module raises, as from `importlib.import_module`. The import
+            state is then what it was before the call.
+        :raises TypeError: If a name is not a `str`.
+        :raises ValueError: If a module is named that the run itself stands on, or there is no such mode.
+        :raises RuntimeError: If the sandbox is not open, or Python has no lazy imports.
+        """
+        __tracebackhide__ = True
+        span = self._opened()
+        lazy_imports.check_mode(lazy)
+        absolute = resolve(name, package)
+        evicted = (absolute, *as_names(fresh, "fresh"))
+        unavailable = as_names(blocked, "blocked")
+        self._check(*evicted, *unavailable)
+
+        trial = process.open(span.preserve)
+        try:
+            process.evict(evicted, self._find_running())
+            process.block(unavailable)
+            if lazy is None:
+                _import(absolute)
+            else:  # from 3.15
+                with lazy_imports.in_mode(lazy):
+                    _import(absolute)
+            module: ModuleType = sys.modules[absolute]
+        except BaseException as exc:
+            had_extensions = trial.extensions or any(
+                in_tree(each, evicted) and is_extension(process.store.modules[each])
+                for each in process.store.modules
+            )
+            process.close(trial, temporary=evicted)
+            if had_extensions and not _names_one_of(exc, unavailable):
+                exc.add_note(
+                    f"pytest-importsandbox: {absolute!r} has extension modules, which are not loaded twice "
+                    "in a process; its Python modules ran again and met the extensions as they were. "
+                    "If the package cannot take that, import it without evicting it, or test it in a "
+                    "process of its own. The package that was loaded before is back in place."
+                )
+            raise
+        process.commit(trial)
+        return module
+
+    def evict(self, *names: str) -> None:
+        """Remove modules and all their submodules, so that the next import runs them again.
+
+        Compiled and frozen modules of the standard library stay in place; extension modules of
+        other packages come back as the same objects, unless they are named themselves.
+
+        :param names: Absolute names of modules. Those that are not loaded are no error.
+        :raises TypeError: If a name is not a `str`.
+        :raises ValueError: If a name is not absolute, or the run itself stands on the module.
+        :raises RuntimeError: If the sandbox is not open.
+        """
+        __tracebackhide__ = True
+        self._opened()
+        evicted = as_names(names, "names")
+        self._check(*evicted)
+        process.evict(evicted, self._find_running())
+
+    def block(self, *names: str) -> None:
+        """Make modules look as if they were not installed, until the sandbox ends.
+
+        `import` raises `ModuleNotFoundError` and `importlib.util.find_spec` returns None.
+
+        :param names: Absolute names of modules, whether loaded or not, with all their submodules.
+        :raises TypeError: If a name is not a `str`.
+        :raises ValueError: If a name is not absolute, or the run itself stands on the module.
+        :raises RuntimeError: If the sandbox is not open.
+        """
+        __tracebackhide__ = True
+        self._opened()
+        blocked = as_names(names, "names")
+        self._check(*blocked)
+        process.block(blocked)
+
+    def changes(self) -> ImportChanges:
+        """What differs now from the import state that will be put back.
+
+        :raises RuntimeError: If the sandbox is not open.
+        """
+        __tracebackhide__ = True
+        return self._opened().state.changes(process.watcher.is_blocked, process.watcher)
+
+    def pending(self) -> tuple[str, ...]:
+        """Names that are declared lazily (`lazy import`, PEP 810) and not loaded yet, sorted.
+
+        They are full names, as declared: ``lazy import a.b`` gives ``"a.b"``, and
+        ``lazy from a import b`` gives ``"a"`` and ``"a.b"``, since nobody knows yet whether `b` is a
+        submodule. A module that was loaded by other means in the meantime is not pending. It makes no
+        difference which module declared a name, and whether that was inside the sandbox.
+
+        :raises RuntimeError: If the sandbox is not open, or Python has no lazy imports (before 3.15).
+        """
+        __tracebackhide__ = True
+        self._opened()
+        lazy_imports.check_available("pending()")
+        return lazy_imports.pending()  # from 3.15
+
+    def _opened(self) -> Span:
+        """The span of this sandbox."""
+        __tracebackhide__ = True
+        if self._span not in process.spans:
+            raise RuntimeError("this sandbox is not open; enter it first: with ImportSandbox() as ...")
+        return self._span
+
+    def _check(self, *names: str) -> None:
+        """Refuse names of modules that the run itself stands on."""
+        __tracebackhide__ = True
+        running = {id(module) for module in self._find_running()}
+        for name in names:
+            if top_level(name) in PROTECTED or id(sys.modules.get(name)) in running:
+                raise ValueError(
+                    f"{name!r} can be neither evicted nor blocked: the test run itself stands on it. "
+                    "To run its code again, use a new process."
+                )
+
+
+def _names_one_of(exc: BaseException, blocked: Iterable[str]) -> bool:
+    """Whether an import failed because of a blocked module."""
+    return isinstance(exc, ImportError) and type(exc.name) is str and in_tree(exc.name, blocked)
+
+
+def protect(sandbox: ImportSandbox, find_running: Callable[[], Iterable[ModuleType]]) -> None:
+    """Let a sandbox refuse to evict the modules that the run stands on."""
+    sandbox._find_running = find_running
+
+
+@contextmanager
+def suspended(sandbox: ImportSandbox) -> Iterator[None]:
+    """Leave a sandbox for a while: what happens to the import state then outlives it."""
+    aside = process.put_aside(sandbox._opened())
+    try:
+        yield
+    finally:
+        process.take_up(aside)

@@ -1,0 +1,495 @@
+"""The process: threads, sandboxes that are put aside and taken up, and use in a script."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pytest_importsandbox import ImportChanges, ImportSandbox
+from pytest_importsandbox._core import process as process_module
+from pytest_importsandbox._core.sandbox import suspended
+
+Write = Callable[[Mapping[str, str]], Path]
+Run = Callable[..., str]
+
+PATIENCE = 60
+
+
+# Threads
+
+
+@pytest.fixture
+def gate(write_modules: Write) -> ModuleType:
+    """A module with two events; the import of `slow` says that it has begun and waits to go on."""
+    write_modules(
+        {
+            "gate.py": f"""
+                import threading
+
+                begun = threading.Event()
+                go = threading.Event()
+
+                def wait():
+                    begun.set()
+                    if not go.wait({PATIENCE}):
+                        raise RuntimeError("nobody opened the gate")
+                """,
+            "slow.py": "import gate\ngate.wait()\nimport quick\nX = 1",
+            "slowpkg/__init__.py": "",
+            "slowpkg/sub.py": "import gate\ngate.wait()\nX = 1",
+            "quick.py": "Y = 2",
+        }
+    )
+    return importlib.import_module("gate")
+
+
+class Importing(threading.Thread):
+    """Imports modules when it is told to."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self.names = names
+        self.may_begin = threading.Event()
+        self.modules: list[ModuleType] = []
+        self.error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            if not self.may_begin.wait(PATIENCE):
+                raise RuntimeError("nobody told the thread to begin")
+            self.modules = [importlib.import_module(name) for name in self.names]
+        except BaseException as exc:
+            self.error = exc
+
+    def finish(self) -> list[ModuleType]:
+        self.may_begin.set()
+        self.join(PATIENCE)
+        assert self.error is None
+        return self.modules
+
+
+def test_imports_of_threads_that_ran_before_belong_to_the_outer_state(write_modules: Write) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": "import plain", "plain.py": ""})
+    thread = Importing("pkg.sub")
+
+    with ImportSandbox():
+        (sub,) = thread.finish()
+
+    assert sys.modules["pkg.sub"] is sub
+    assert sys.modules["pkg"].sub is sub
+    assert "plain" in sys.modules
+
+
+def test_imports_of_threads_of_the_test_go(write_modules: Write, picture: Any) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    importlib.import_module("pkg")
+    before = picture("pkg")
+
+    with ImportSandbox():
+        Importing("pkg.sub").finish()
+
+    assert before.differences() == []
+
+
+def test_imports_of_earlier_threads_belong_to_every_sandbox_that_they_are_earlier_than(
+    write_modules: Write, picture: Any
+) -> None:
+    write_modules({"plain.py": ""})
+    before = picture()
+
+    with ImportSandbox():
+        thread = Importing("plain")
+        with ImportSandbox():
+            (plain,) = thread.finish()
+
+        assert sys.modules["plain"] is plain
+
+    assert before.differences() == []
+
+
+def test_module_that_both_import_is_the_one_of_the_snapshot_afterwards(
+    write_modules: Write, picture: Any
+) -> None:
+    write_modules({"plain.py": ""})
+    plain = importlib.import_module("plain")
+    thread = Importing("plain")
+
+    with ImportSandbox() as sandbox:
+        sandbox.evict("plain")
+        thread.finish()
+
+    assert sys.modules["plain"] is plain
+
+
+def test_import_in_progress_in_another_thread_is_left_alone(gate: ModuleType) -> None:
+    thread = Importing("slow")
+
+    with ImportSandbox():
+        thread.may_begin.set()
+        assert gate.begun.wait(PATIENCE)
+    slow_while_loading = sys.modules["slow"]
+    gate.go.set()
+
+    assert thread.finish() == [slow_while_loading]
+    assert (slow_while_loading.X, sys.modules["quick"].Y) == (1, 2)
+
+
+def test_import_in_progress_of_a_submodule_is_left_alone_with_its_parents(gate: ModuleType) -> None:
+    thread = Importing("slowpkg.sub")
+
+    with ImportSandbox():
+        thread.may_begin.set()
+        assert gate.begun.wait(PATIENCE)
+    package = sys.modules["slowpkg"]
+    gate.go.set()
+    (sub,) = thread.finish()
+
+    assert (sys.modules["slowpkg"], sys.modules["slowpkg.sub"], package.sub) == (package, sub, sub)
+
+
+def test_import_that_began_before_the_sandbox_ends_well_inside_it(gate: ModuleType) -> None:
+    thread = Importing("slow")
+    thread.may_begin.set()
+    assert gate.begun.wait(PATIENCE)
+
+    with ImportSandbox():
+        gate.go.set()
+        (slow,) = thread.finish()
+
+    assert sys.modules["slow"] is slow
+    assert "quick" in sys.modules
+
+
+def test_eviction_waits_for_an_import_in_another_thread(
+    gate: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[str] = []
+    wait_for_import = process_module.wait_for_import
+
+    def wait(name: str) -> None:
+        waited.append(name)
+        gate.go.set()
+        wait_for_import(name)
+        assert sys.modules[name].X == 1
+
+    monkeypatch.setattr(process_module, "wait_for_import", wait)
+    thread = Importing("slowpkg.sub")
+
+    with ImportSandbox() as sandbox:
+        thread.may_begin.set()
+        assert gate.begun.wait(PATIENCE)
+        sandbox.evict("slowpkg")
+
+        assert waited == ["slowpkg.sub"]
+        assert "slowpkg.sub" not in sys.modules
+    (sub,) = thread.finish()
+
+    assert sub.X == 1
+
+
+def test_eviction_does_not_wait_for_imports_of_other_packages(gate: ModuleType) -> None:
+    thread = Importing("slow")
+
+    with ImportSandbox() as sandbox:
+        thread.may_begin.set()
+        assert gate.begun.wait(PATIENCE)
+        sandbox.evict("quick")
+        gate.go.set()
+        thread.finish()
+
+    assert "slow" in sys.modules
+
+
+# Leaving a sandbox for a while, as wider fixtures do
+
+
+def test_imports_while_suspended_outlive_the_sandbox(write_modules: Write, picture: Any) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": "", "plain.py": ""})
+    importlib.import_module("pkg")
+
+    with ImportSandbox() as sandbox:
+        importlib.import_module("plain")
+        with suspended(sandbox):
+            assert "plain" not in sys.modules
+            sub = importlib.import_module("pkg.sub")
+        assert "plain" in sys.modules
+        assert sys.modules["pkg.sub"] is sub
+
+    assert "plain" not in sys.modules
+    assert sys.modules["pkg"].sub is sub
+    assert sys.modules["pkg.sub"] is sub
+
+
+def test_inside_of_the_sandbox_is_what_it_was_after_the_suspension(
+    write_modules: Write, picture: Any
+) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": "", "plain.py": "X = []"})
+    importlib.import_module("pkg.sub")
+    importlib.import_module("plain")
+    before = picture("pkg", "plain")
+
+    with ImportSandbox() as sandbox:
+        sandbox.fresh_import("pkg.sub")
+        importlib.reload(sys.modules["plain"])
+        sandbox.block("textwrap")
+        sys.path.append("/inside")
+        inside = picture("pkg", "plain")
+        with suspended(sandbox):
+            assert before.differences() == []
+
+        assert inside.differences() == []
+
+    assert before.differences() == []
+
+
+def test_changes_of_the_lists_while_suspended_outlive_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", ["/one", "/two", "/three"])
+
+    with ImportSandbox() as sandbox:
+        sys.path[:] = ["/inside", "/two", "/one", "/three"]
+        with suspended(sandbox):
+            assert sys.path == ["/one", "/two", "/three"]
+            sys.path.insert(0, "/first")
+            sys.path.append("/last")
+            sys.path.remove("/two")
+        assert sys.path == ["/first", "/inside", "/one", "/three", "/last"]
+
+    assert sys.path == ["/first", "/one", "/three", "/last"]
+
+
+def test_list_that_is_filled_while_suspended_stays_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path_hooks", [])
+
+    with ImportSandbox() as sandbox:
+        with suspended(sandbox):
+            sys.path_hooks.append(ModuleType)
+        assert sys.path_hooks == [ModuleType]
+
+    assert sys.path_hooks == [ModuleType]
+
+
+def test_module_that_is_replaced_while_suspended_stays_replaced(write_modules: Write) -> None:
+    write_modules({"plain.py": "", "other.py": ""})
+    plain = importlib.import_module("plain")
+
+    with ImportSandbox() as sandbox:
+        with suspended(sandbox):
+            del sys.modules["plain"]
+            again = importlib.import_module("plain")
+        assert sys.modules["plain"] is again
+
+    assert sys.modules["plain"] is again
+    assert again is not plain
+
+
+def test_blocked_module_stays_blocked_after_it_was_imported_outside(write_modules: Write) -> None:
+    write_modules({"plain.py": ""})
+
+    with ImportSandbox() as sandbox:
+        sandbox.block("plain")
+        with suspended(sandbox):
+            plain = importlib.import_module("plain")
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module("plain")
+
+    assert sys.modules["plain"] is plain
+
+
+def test_exception_while_suspended_leaves_the_sandbox_open(write_modules: Write) -> None:
+    write_modules({"plain.py": ""})
+
+    def fail(sandbox: ImportSandbox) -> None:
+        with suspended(sandbox):
+            raise ZeroDivisionError
+
+    with ImportSandbox() as sandbox:
+        importlib.import_module("plain")
+        with pytest.raises(ZeroDivisionError):
+            fail(sandbox)
+
+        assert sandbox.changes() == ImportChanges(added=("plain",))
+
+
+def test_suspension_leaves_the_sandboxes_inside_as_well(write_modules: Write) -> None:
+    write_modules({"one.py": "", "two.py": "", "outside.py": ""})
+
+    with ImportSandbox() as outer:
+        importlib.import_module("one")
+        with ImportSandbox() as inner:
+            importlib.import_module("two")
+            with suspended(outer):
+                assert {"one", "two"} & sys.modules.keys() == set()
+                importlib.import_module("outside")
+            assert {"one", "two", "outside"} <= sys.modules.keys()
+            assert inner.changes().added == ("two",)
+        assert {"one", "two", "outside"} & sys.modules.keys() == {"one", "outside"}
+    assert {"one", "two", "outside"} & sys.modules.keys() == {"outside"}
+
+
+def test_reload_while_suspended_outlives_the_sandbox(write_modules: Write) -> None:
+    write_modules({"settings.py": "X = []"})
+    settings = importlib.import_module("settings")
+
+    with ImportSandbox() as sandbox, suspended(sandbox):
+        importlib.reload(settings)
+        reloaded = settings.X
+
+    assert settings.X is reloaded
+
+
+def test_module_of_the_sandbox_is_another_one_outside(write_modules: Write) -> None:
+    write_modules({"plain.py": ""})
+
+    with ImportSandbox() as sandbox:
+        inside = importlib.import_module("plain")
+        with suspended(sandbox):
+            outside = importlib.import_module("plain")
+        now = sys.modules["plain"]
+
+    assert inside is not outside
+    assert now is outside
+    assert sys.modules["plain"] is outside
+
+
+# In a script, without pytest
+
+
+def test_script_needs_no_pytest(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox() as sandbox:
+            sandbox.temp_package("pkg", "X = 1")
+            print(sandbox.fresh_import("pkg").X)
+        print([name for name in sys.modules if name in ("pkg", "pytest", "_pytest", "pluggy")])
+        """
+    )
+
+    assert output.splitlines() == ["1", "[]"]
+
+
+def test_watcher_stays_when_the_last_sandbox_has_ended(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+        from pytest_importsandbox._core.process import process
+
+        before = list(sys.meta_path)
+        for _ in range(2):
+            with ImportSandbox() as outer:
+                with ImportSandbox():
+                    import plain
+            print(sys.meta_path == [process.watcher, *before])
+        """,
+        files={"plain.py": ""},
+    )
+
+    assert output.split() == ["True"] * 2
+
+
+def test_finder_that_takes_the_first_place_between_sandboxes_is_not_asked_before_the_watcher(
+    run_script: Run,
+) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+        from pytest_importsandbox._core.process import process
+
+        with ImportSandbox():
+            pass
+        sys.meta_path.reverse()
+        with ImportSandbox():
+            print(sys.meta_path[0] is process.watcher, sys.meta_path.count(process.watcher))
+        """
+    )
+
+    assert output.split() == ["True", "1"]
+
+
+def test_installed_watcher_stays_until_it_is_taken_away(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+        from pytest_importsandbox._core.process import process
+
+        before = list(sys.meta_path)
+        print(process.install(), process.install())
+        with ImportSandbox():
+            pass
+        print(sys.meta_path == [process.watcher, *before])
+        process.uninstall()
+        print(sys.meta_path == before)
+        """
+    )
+
+    assert output.split() == ["True", "False", "True", "True"]
+
+
+def test_modules_imported_past_the_watcher_before_a_sandbox_are_known_in_it(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+        from importlib.machinery import PathFinder
+
+        from pytest_importsandbox import ImportSandbox
+        from pytest_importsandbox._core.process import process
+
+        process.install()
+        sys.meta_path.insert(0, PathFinder)
+        import spread
+        with ImportSandbox():
+            print(sys.meta_path[0] is process.watcher)
+            sys.path.append("second")
+            import spread.two
+            print(len(spread.__path__))
+        print(len(spread.__dict__["__path__"]._path))
+        """,
+        files={"spread/one.py": "", "second/spread/two.py": ""},
+    )
+
+    assert output.split() == ["True", "2", "1"]
+
+
+def test_unittest_can_use_a_sandbox(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+        import unittest
+
+        from pytest_importsandbox import ImportSandbox
+
+        class Test(unittest.TestCase):
+            def setUp(self):
+                self.sandbox = self.enterContext(ImportSandbox())
+
+            def test_one(self):
+                self.sandbox.fresh_import("plain").X.append(1)
+
+            def test_two(self):
+                self.assertEqual(__import__("plain").X, [])
+
+        result = unittest.TestResult()
+        unittest.defaultTestLoader.loadTestsFromTestCase(Test).run(result)
+        print(result.testsRun, result.wasSuccessful(), "plain" in sys.modules)
+        """,
+        files={"plain.py": "X = []"},
+    )
+
+    assert output.split() == ["2", "True", "False"]
