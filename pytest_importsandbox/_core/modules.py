@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from importlib.machinery import EXTENSION_SUFFIXES
+from contextlib import suppress
+from importlib.machinery import EXTENSION_SUFFIXES, BuiltinImporter, FrozenImporter, PathFinder
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Final
 
 MISSING: Final = object()
@@ -24,15 +25,18 @@ _INTERPRETER_MODULES: Final = sys.modules
 # What an installation has of the standard library: Python code, and shared libraries beside it.
 # https://docs.python.org/3/library/sys_path_init.html
 _STANDARD_DIRECTORIES: Final = tuple(
-    f"{directory}{os.sep}"
+    os.path.normcase(f"{directory}{os.sep}")
     for directory in {
         Path(os.__file__).parent,
         Path(sys.base_exec_prefix, sys.platlibdir, "python{}.{}".format(*sys.version_info), "lib-dynload"),
         Path(sys.base_exec_prefix, "DLLs"),
     }
 )
-_SITE_DIRECTORIES: Final = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
+_SITE_DIRECTORIES: Final = tuple(
+    os.path.normcase(f"{os.sep}{name}{os.sep}") for name in ("site-packages", "dist-packages")
+)
 _EXTENSION_SUFFIXES: Final = tuple(EXTENSION_SUFFIXES)
+_STANDARD_FINDERS: Final = (BuiltinImporter, FrozenImporter, PathFinder)
 
 
 def namespace(module: object) -> dict[str, Any] | None:
@@ -65,25 +69,64 @@ def is_loading(module: object) -> bool:
     return spec_of(module).get("_initializing") is True
 
 
+def is_extension_spec(spec: Mapping[str, Any]) -> bool:
+    """Whether a spec is one of compiled code: built into the interpreter or a shared library.
+
+    https://docs.python.org/3/library/importlib.html#importlib.machinery.ExtensionFileLoader
+    """
+    origin = spec.get("origin")
+    return type(origin) is str and (origin == "built-in" or origin.endswith(_EXTENSION_SUFFIXES))
+
+
 def is_extension(module: object) -> bool:
-    """Whether a module is compiled code: built into the interpreter or a shared library."""
-    origin = spec_of(module).get("origin")
-    return isinstance(origin, str) and (origin == "built-in" or origin.endswith(_EXTENSION_SUFFIXES))
+    """Whether a module is compiled code."""
+    return is_extension_spec(spec_of(module))
 
 
-def is_standard(module: object) -> bool:
-    """Whether a module is the standard library's, judged by where it comes from."""
-    origin = spec_of(module).get("origin")
-    if not isinstance(origin, str):
+def is_standard_spec(spec: Mapping[str, Any]) -> bool:
+    """Whether a spec is one of the standard library, judged by where the module comes from."""
+    origin = spec.get("origin")
+    if type(origin) is not str:
         return False
     if origin in ("built-in", "frozen"):
         return True
-    return origin.startswith(_STANDARD_DIRECTORIES) and not any(site in origin for site in _SITE_DIRECTORIES)
+    path = os.path.normcase(origin)
+    for directory in _STANDARD_DIRECTORIES:
+        if path.startswith(directory):
+            # Python itself may lie below a directory of that name.
+            return not any(site in path[len(directory) - 1 :] for site in _SITE_DIRECTORIES)
+    return False
+
+
+def is_standard(module: object) -> bool:
+    """Whether a module is the standard library's."""
+    return is_standard_spec(spec_of(module))
 
 
 def stays_in_place(module: object) -> bool:
     """Whether a module is not even evicted: compiled and frozen parts of the standard library."""
     return is_standard(module) and (is_extension(module) or spec_of(module)["origin"] == "frozen")
+
+
+def is_passive(module: object) -> bool:
+    """Whether reading and setting the attributes of a module runs no code of its class."""
+    kind = type(module)
+    return is_module(module) and all(
+        type.__getattribute__(kind, name) is getattr(ModuleType, name)
+        for name in ("__getattribute__", "__setattr__")
+    )
+
+
+def defining_module(entry: object) -> str:
+    """The name of the module that defines a class or function, or the class of an object."""
+    found: object = None
+    with suppress(Exception):
+        if issubclass(type(entry), FunctionType):
+            found = object.__getattribute__(entry, "__module__")
+        else:
+            kind = entry if issubclass(type(entry), type) else type(entry)
+            found = type.__getattribute__(kind, "__module__")
+    return found if type(found) is str else ""
 
 
 def remove_modules(names: Iterable[str]) -> None:
@@ -119,10 +162,20 @@ def prepend_to_path(directory: str) -> None:
     sys.path.insert(0, directory)
 
 
+def finders() -> list[Any]:
+    """The finders that import asks, whatever a test made of the list."""
+    found: list[Any] = getattr(sys, "meta_path", [])
+    return found
+
+
 def is_first(finder: object) -> bool:
     """Whether a finder is asked before any other."""
-    finders: list[Any] = getattr(sys, "meta_path", [])
-    return bool(finders) and finders[0] is finder
+    return bool(finders()) and finders()[0] is finder
+
+
+def is_installed(finder: object) -> bool:
+    """Whether a finder is asked at all."""
+    return any(each is finder for each in finders())
 
 
 def put_first(finder: Any) -> None:
@@ -131,6 +184,22 @@ def put_first(finder: Any) -> None:
     sys.meta_path.insert(0, finder)
 
 
+def put_before_standard(finder: Any, others: Iterable[object] = ()) -> None:
+    """Let import ask a finder before the standard ones, and before some others."""
+    others = [*_STANDARD_FINDERS, *others]
+    positions = [
+        position for position, each in enumerate(sys.meta_path) if any(each is other for other in others)
+    ]
+    sys.meta_path.insert(min(positions, default=len(sys.meta_path)), finder)
+
+
 def remove_finder(finder: Any) -> None:
     """Take a finder out of `sys.meta_path`."""
     sys.meta_path[:] = [each for each in sys.meta_path if each is not finder]
+
+
+def put_entry(attribute: str, entry: object, *, front: bool) -> None:
+    """Put an entry into a list of `sys`, behind the first one or at the end, unless it is there."""
+    entries: list[Any] = getattr(sys, attribute)
+    if not any(each is entry for each in entries):
+        entries.insert(1 if front else len(entries), entry)

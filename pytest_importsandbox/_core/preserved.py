@@ -1,4 +1,4 @@
-"""Preserved modules: which modules must run only once in a process and why, and the store of them.
+"""Preserved modules: which modules must run only once, and the store that can hand them back.
 
 What is preserved, among the modules that a sandbox added:
 
@@ -15,45 +15,36 @@ What is preserved, among the modules that a sandbox added:
 - what the user named;
 - and what all of these brought along while they were loading or hold on to.
 
-A module is an extension if its spec says so: built into the interpreter, or found by the loader for
-shared libraries (https://docs.python.org/3/library/importlib.html#importlib.machinery.ExtensionFileLoader).
+Of each module it is the first copy that was imported unhindered: while nothing was evicted or blocked.
+Nothing that lies in a temporary package is preserved, unless the user named it.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Iterable, KeysView, Mapping
-from types import BuiltinFunctionType, FunctionType
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from dis import _find_imports  # type: ignore[attr-defined]
+from importlib.machinery import EXTENSION_SUFFIXES
+from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import Any, Final
 
 from pytest_importsandbox._core.modules import (
     MISSING,
-    bind,
+    defining_module,
     is_extension,
+    is_extension_spec,
     is_imported_as,
+    is_loading,
     is_standard,
+    is_standard_spec,
     namespace,
+    spec_of,
 )
-from pytest_importsandbox._core.names import in_tree, parents, top_level, tree
+from pytest_importsandbox._core.names import in_tree, parents, top_level
 
 _PYTEST: Final = ("_pytest", "pytest", "pluggy", "iniconfig", "packaging", "pygments")
-
-
-def _is_genuine(name: str, module: object) -> bool:
-    """Whether import made a module under its name, or its package has it there: no fake of a test."""
-    if is_imported_as(name, module):
-        return True
-    package, _, child = name.rpartition(".")
-    return package != "" and (namespace(sys.modules.get(package)) or {}).get(child, MISSING) is module
-
-
-def _named_after(package: str) -> Iterable[str]:
-    """The package itself and those that an extension package is named after."""
-    yield package
-    stem = package.lstrip("_")
-    while "_" in stem:
-        stem = stem.rpartition("_")[0]
-        yield stem
 
 
 class ExtensionPackages:
@@ -76,161 +67,334 @@ class ExtensionPackages:
                 self._names.update(_named_after(top_level(name)))
 
 
+def _named_after(package: str) -> Iterator[str]:
+    """The package itself and those that an extension package is named after."""
+    yield package
+    stem = package.lstrip("_")
+    while "_" in stem:
+        stem = stem.rpartition("_")[0]
+        yield stem
+
+
+@dataclass(slots=True, eq=False)
+class Preserved:
+    """A preserved module, and what its first import did to the import state."""
+
+    module: Any
+    kind: type
+    """The class of the module when it was kept: `importlib.util.LazyLoader` changes it."""
+    spec: Any
+    loader: Any
+    asked: set[str]
+    """What it asked the finders for while it was loading, found or not."""
+    needed: set[str]
+    """The modules that it had loaded by then, and those that it holds on to."""
+    bound: Any = MISSING
+    """What its package has under its name, if that is to be bound again."""
+    finders: list[tuple[str, Any, bool]] = field(default_factory=list)
+    """What it put into a list of `sys`: the list's name, the entry, and whether it goes to the front."""
+
+
+@dataclass(slots=True, eq=False)
+class Footprint:
+    """All that is back in place once a preserved module is imported."""
+
+    modules: dict[str, Any]
+    bound: dict[str, Any]
+    """Attributes of packages, by the name of the submodule."""
+    finders: list[tuple[str, Any, bool]]
+
+    def without(self, roots: Iterable[str]) -> Footprint:
+        """The same without some packages."""
+        modules = {name: module for name, module in self.modules.items() if not in_tree(name, roots)}
+        bound = {name: value for name, value in self.bound.items() if name in modules}
+        return Footprint(modules, bound, self.finders)
+
+    def within(self, root: str) -> Footprint:
+        """A module with those below it alone."""
+        modules = {name: module for name, module in self.modules.items() if in_tree(name, (root,))}
+        return Footprint(modules, {}, [])
+
+
 class Store:
     """The preserved modules, and what is needed to hand them back."""
 
     def __init__(self, extension_packages: ExtensionPackages) -> None:
-        self.modules: dict[str, Any] = {}
+        self.extension_packages: Final = extension_packages
+        self.modules: Final[dict[str, Any]] = {}
         """All preserved modules, by name."""
-        self.plugin_packages: set[str] = set(_PYTEST)
+        self.plugin_packages: Final[set[str]] = set(_PYTEST)
         """Top-level packages of pytest and of the registered plugins."""
-        self.extension_packages = extension_packages
-        self._brought_along: dict[str, list[str]] = {}
-        """What was loaded while a module was loading; emptied when the outermost sandbox ends."""
-        self._needed: dict[str, set[str]] = {}
-        """By preserved module: what it brought along or holds on to."""
-        self._bound: dict[str, Any] = {}
-        """By preserved submodule: what its package, if that is not preserved, has under its name."""
-        self._groups: dict[str, dict[str, Any]] = {}
-        """By preserved module: all that comes back with it; emptied when another module is kept."""
+        self.temporary_directories: Final[set[str]] = set()
+        """The directories of temporary packages."""
+        self._preserved: Final[dict[str, Preserved]] = {}
+        self._asked: Final[dict[str, set[str]]] = {}
+        """What modules asked for while they were loading; emptied when no sandbox is open."""
+        self._footprints: Final[dict[str, Footprint]] = {}
+        """Those that were asked for, by module; emptied when another module is kept."""
+        self._imports: Final[dict[str, set[str]]] = {}
+        """What the packages of preserved modules ask for, as far as that was needed."""
 
-    def note_brought_along(self, importer: str, name: str) -> None:
-        """Note that a module is loaded while another one is loading."""
-        self._brought_along.setdefault(importer, []).append(name)
+    def __contains__(self, name: str) -> bool:
+        return name in self._preserved
+
+    def __getitem__(self, name: str) -> Preserved:
+        return self._preserved[name]
+
+    def note_asked(self, importer: str, name: str) -> None:
+        """Note that a module asks for another one while it is loading."""
+        self._asked.setdefault(importer, set()).add(name)
+
+    def forget_asked(self) -> None:
+        """Forget who asked for what: the modules are gone or kept."""
+        self._asked.clear()
 
     def keep(
         self,
         added: Mapping[str, Any],
         originals: Mapping[str, Any],
         named: Iterable[str],
-        temporary: Iterable[str],
-    ) -> None:
-        """Keep those of the added modules that must run only once.
+        imported: Container[str],
+        hindered: Container[str],
+    ) -> list[str]:
+        """Keep those of the added modules that must run only once, and return their names.
 
-        `originals` are the modules of the snapshot. A module that has an original there or here, or
-        whose package has, is a fresh copy and temporary. `temporary` names packages of which nothing
-        but compiled code is kept.
+        `originals` are the modules of the snapshot. What has an original there or here, or lies in a
+        package that has, is a fresh copy and not kept; nor is what was `hindered` when it was
+        `imported`, but for compiled code, which cannot be loaded twice.
         """
         new = {
             name: module
             for name, module in added.items()
             if type(name) is str
-            and _is_genuine(name, module)
-            and not any(self._is_copy(each, added, originals) for each in (name, *parents(name)))
+            and is_genuine(name, module)
+            and not is_loading(module)
+            and (in_tree(name, named) or not self._is_temporary(spec_of(module)))
+            and not self._is_replaced(name, added, originals)
         }
         if not new:
-            return
+            return []
         self.extension_packages.look_at(new, new)
-        kept = {
-            name
+        unhindered = {
+            name: module
             for name, module in new.items()
-            if self.reason(name, module, named) is not None
-            and (is_extension(module) or not in_tree(name, temporary))
+            if name not in hindered
+            and not any(self._is_replaced(each, added, originals) for each in parents(name))
         }
-        self._add_what_they_need(kept, new)
-        lasting = {**self.modules, **originals}
-        for name in new:
-            if name in kept:
-                self._keep(name, new[name], lasting)
-        self._groups.clear()
+        kept = {
+            name for name, module in unhindered.items() if self.must_run_once(name, spec_of(module), named)
+        }
+        self._add_what_they_need(kept, unhindered)
+        kept.update(name for name, module in new.items() if is_extension(module))
+        names = [name for name in new if name in kept]
+        by_identity = {id(module): name for name, module in {**self.modules, **new}.items()}
+        for name in names:
+            self._keep(name, new[name], by_identity)
+        modules = {**originals, **self.modules}
+        for name in names:
+            self._credit_to_package(name, modules, made=name not in imported)
+        self._footprints.clear()
+        self._imports.clear()
+        return names
 
-    def _is_copy(self, name: str, added: Mapping[str, Any], originals: Mapping[str, Any]) -> bool:
+    def puts_finders_once(self, name: str, named: Iterable[str]) -> bool:
+        """Whether a package that is not preserved puts a finder in place once, and relies on it."""
+        return top_level(name) in self.extension_packages or in_tree(name, named)
+
+    def keep_finder(self, name: str, attribute: str, entry: object, *, front: bool) -> None:
+        """Keep an entry that a preserved module put into a list of `sys`."""
+        if is_standard(self.modules[name]) or top_level(name) in self.plugin_packages:
+            # These only lend their classes to tests.
+            return
+        finders = self._preserved[name].finders
+        if not any(each is entry for _, each, _ in finders):
+            finders.append((attribute, entry, front))
+            self._footprints.clear()
+
+    def _is_replaced(self, name: str, added: Mapping[str, Any], originals: Mapping[str, Any]) -> bool:
         """Whether a name stands for another object than the first one of that name."""
         if name not in added:
             return False
         original = self.modules.get(name, originals.get(name))
         return original is not None and original is not added[name]
 
-    def reason(self, name: str, module: object, named: Iterable[str]) -> str | None:
-        """Why a module must run only once, or None."""
+    def _is_temporary(self, spec: Mapping[str, Any]) -> bool:
+        """Whether a module with this spec lies in a temporary package."""
+        directories = tuple(self.temporary_directories)
+        places = [spec.get("origin"), *_locations(spec)]
+        return any(type(each) is str and each.startswith(directories) for each in places)
+
+    def must_run_once(self, name: str, spec: Mapping[str, Any], named: Iterable[str]) -> bool:
+        """Whether a module with this spec must run only once, for a reason of its own."""
         package = top_level(name)
-        if is_standard(module):
-            return "it belongs to the standard library"
-        if package in self.extension_packages:
-            return f"{package!r} has extension modules"
-        if package in self.plugin_packages:
-            return f"{package!r} belongs to pytest or a plugin"
-        if in_tree(name, named):
-            return "it is named in the settings"
-        return None
+        return (
+            is_standard_spec(spec)
+            or package in self.extension_packages
+            or package in self.plugin_packages
+            or in_tree(name, named)
+        )
+
+    def will_run_once(self, name: str, spec: Mapping[str, Any], named: Iterable[str]) -> bool:
+        """The same for a module that was found, but not loaded: its directory tells."""
+        if self._is_temporary(spec):
+            return in_tree(name, named)
+        return (
+            self.must_run_once(name, spec, named)
+            or is_extension_spec(spec)
+            or any(_has_extensions(each) for each in _locations(spec))
+        )
 
     def _add_what_they_need(self, kept: set[str], new: Mapping[str, Any]) -> None:
-        """Add what the kept modules brought along or hold on to, and the parents of all."""
+        """Add what the kept modules asked for or hold on to, and the parents of all."""
         by_identity = {id(module): name for name, module in new.items()}
         pending = list(kept)
-        seen: set[str] = set()
         while pending:
             name = pending.pop()
-            needed = self._needed[name] = _held(new[name], by_identity)
-            needed.update(self._brought_along.get(name, ()))
-            unseen = {name, *needed} - seen
-            seen |= unseen
-            found = {each for every in unseen for each in (every, *parents(every))}
+            needed = _held(name, new[name], by_identity) | self._asked.get(name, set()) | {name}
+            found = {each for every in needed for each in (every, *parents(every))}
             found = {each for each in found if each in new and each not in kept}
             kept |= found
             pending += found
 
-    def _keep(self, name: str, module: object, lasting: Mapping[str, Any]) -> None:
-        """Keep a module, and what it is called by its package, if that is older and forgets it."""
+    def _keep(self, name: str, module: object, by_identity: Mapping[int, str]) -> None:
+        attributes = namespace(module) or {}
+        asked = self._asked.get(name, set()).copy()
+        needed = (asked & sys.modules.keys()) | _held(name, module, by_identity)
         self.modules[name] = module
+        self._preserved[name] = Preserved(
+            module,
+            type(module),
+            attributes.get("__spec__"),
+            attributes.get("__loader__"),
+            asked,
+            needed - {name},
+        )
+
+    def _credit_to_package(self, name: str, modules: Mapping[str, Any], *, made: bool) -> None:
+        """Let a submodule that its package made come back with it; note what the package calls others."""
         package, _, child = name.rpartition(".")
-        attributes = namespace(lasting.get(package)) if package else None
-        if attributes is not None and child in attributes:
-            self._bound[name] = attributes[child]
+        attributes = namespace(modules.get(package)) if package else None
+        if attributes is None or child not in attributes:
+            return
+        if made and package in self._preserved:
+            self._preserved[package].needed.add(name)
+        if package not in self._preserved or name not in self._preserved[package].needed:
+            self._preserved[name].bound = attributes[child]
 
-    def forget_notes(self) -> None:
-        """Forget who loaded what: the modules are gone or kept."""
-        self._brought_along.clear()
+    def is_separate(self, name: str) -> bool:
+        """Whether a submodule was imported on its own, so that its package comes back without it."""
+        return self._preserved[name].bound is self.modules[name]
 
-    def group(self, name: str) -> dict[str, Any]:
-        """All modules that are back in place once a preserved module is imported."""
-        if name not in self._groups:
-            self._groups[name] = self._gather(name)
-        return self._groups[name]
+    def footprint(self, name: str) -> Footprint:
+        """All that is back in place once a preserved module is imported."""
+        if name not in self._footprints:
+            found = self._closure(name)
+            self._footprints[name] = Footprint(
+                {each: module for each, module in self.modules.items() if each in found},
+                {
+                    each: self._preserved[each].bound
+                    for each in found
+                    if self._preserved[each].bound is not MISSING
+                },
+                [finder for each in found for finder in self._preserved[each].finders],
+            )
+        return self._footprints[name]
 
-    def _gather(self, name: str) -> dict[str, Any]:
+    def _closure(self, name: str) -> set[str]:
+        """A preserved module with all that it needs."""
         found = {name}
         pending = [name]
-        whole: set[str] = set()
         while pending:
             each = pending.pop()
-            needed = {*self._needed.get(each, ()), *parents(each)}
-            package = top_level(each)
-            if package not in whole and not is_standard(self.modules[each]):
-                whole.add(package)
-                needed.update(tree(self.modules, package))
-            for another in (needed & self.modules.keys()) - found:
-                found.add(another)
-                pending.append(another)
-        return {each: module for each, module in self.modules.items() if each in found}
+            needed = {*self._preserved[each].needed, *parents(each)}
+            new = (needed & self._preserved.keys()) - found
+            found |= new
+            pending += new
+        return found
 
-    def bind(self, names: KeysView[str], note: Callable[[str], None]) -> None:
-        """Set the attributes on parent packages that were there before."""
-        for name in names & self._bound.keys():
-            note(name)
-            bind(name, self._bound[name])
+    def asks_for_any(self, names: Iterable[str], roots: Iterable[str]) -> bool:
+        """Whether one of the packages of some preserved modules asks for certain packages."""
+        roots = tuple(roots)
+        return any(
+            in_tree(asked, roots)
+            for package in {top_level(name) for name in names}
+            for asked in self._asked_by_package(package)
+        )
+
+    def _asked_by_package(self, package: str) -> set[str]:
+        if package not in self._imports:
+            self._imports[package] = {
+                asked
+                for name, preserved in self._preserved.items()
+                if top_level(name) == package
+                for asked in (*preserved.asked, *imports_in_code(name, preserved.loader))
+            }
+        return self._imports[package]
 
 
-def _held(module: object, by_identity: Mapping[int, str]) -> set[str]:
-    """Names of the modules that a module's namespace refers to."""
-    values = list((namespace(module) or {}).values())
-    found: set[Any] = set(filter(None, map(by_identity.get, map(id, values))))
-    for value in values:
+def is_genuine(name: str, module: object) -> bool:
+    """Whether import made a module under its name, or its package has it there: no fake of a test."""
+    if is_imported_as(name, module):
+        return True
+    package, _, child = name.rpartition(".")
+    return package != "" and (namespace(sys.modules.get(package)) or {}).get(child, MISSING) is module
+
+
+def _locations(spec: Mapping[str, Any]) -> list[Any]:
+    """Where the submodules of a package are searched."""
+    locations = spec.get("submodule_search_locations")
+    if type(locations) is list:
+        return locations
+    # Of a namespace package. Reading it as a sequence would compute it anew.
+    found = (namespace(locations) or {}).get("_path")
+    return found if type(found) is list else []
+
+
+def _has_extensions(directory: object) -> bool:
+    """Whether there is an extension module anywhere below a directory."""
+    return type(directory) is str and any(
+        file.endswith(tuple(EXTENSION_SUFFIXES)) for _, _, files in os.walk(directory) for file in files
+    )
+
+
+def _held(name: str, module: object, by_identity: Mapping[int, str]) -> set[str]:
+    """Names of the modules that a module's namespace refers to, but for its own submodules.
+
+    Import binds these, whoever asks for them; what the module itself asked for is noted elsewhere.
+    """
+    found: set[str] = set()
+    for attribute, value in list((namespace(module) or {}).items()):
         kind = type(value)
-        if kind is FunctionType or kind is BuiltinFunctionType:
-            name = value.__module__
-        elif issubclass(kind, type):
-            name = _module_of_class(value)
+        if id(value) in by_identity:
+            holder: object = by_identity[id(value)]
+            if holder == f"{name}.{attribute}":
+                continue
+        elif kind is BuiltinFunctionType:
+            holder = value.__module__
+        elif kind is FunctionType or issubclass(kind, type):
+            holder = defining_module(value)
         else:
             continue
-        if type(name) is str:
-            found.add(name)
+        if type(holder) is str:
+            found.add(holder)
     return found
 
 
-def _module_of_class(value: type) -> object:
-    """The `__module__` of a class, read without running code of its metaclass."""
+def imports_in_code(name: str, loader: Any) -> set[str]:
+    """What the import statements in a module's code ask for, those in its functions included."""
     try:
-        return type.__getattribute__(value, "__module__")
+        pending = [loader.get_code(name)]
+        package = name if loader.is_package(name) else name.rpartition(".")[0]
     except Exception:
-        return None
+        return set()
+    found: set[str] = set()
+    while pending:
+        code = pending.pop()
+        if not isinstance(code, CodeType):
+            continue
+        pending += [each for each in code.co_consts if isinstance(each, CodeType)]
+        for imported, level, attributes in _find_imports(code):
+            base = package.rsplit(".", level - 1)[0] if level else ""
+            asked = ".".join(filter(None, (base, imported)))
+            found.update((asked, *(f"{asked}.{each}" for each in attributes or ())))
+    return found

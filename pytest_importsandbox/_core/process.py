@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _imp
 import sys
+from builtins import __import__ as _import
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,9 +19,14 @@ from typing import Any, Final, final
 
 from pytest_importsandbox._core import lazy
 from pytest_importsandbox._core.modules import (
+    MISSING,
+    defining_module,
     is_extension,
     is_first,
+    is_imported_as,
+    is_installed,
     is_loading,
+    put_before_standard,
     put_first,
     put_modules,
     remove_finder,
@@ -31,7 +37,13 @@ from pytest_importsandbox._core.modules import (
 from pytest_importsandbox._core.names import in_tree, tree
 from pytest_importsandbox._core.preserved import ExtensionPackages, Store
 from pytest_importsandbox._core.state import ImportState, Index, NamespacePackages, ShadowingAttributes
-from pytest_importsandbox._core.watcher import Span, Watcher, imports_in_progress, wait_for_import
+from pytest_importsandbox._core.watcher import (
+    PreservedFinder,
+    Span,
+    Watcher,
+    imports_in_progress,
+    wait_for_import,
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -61,21 +73,31 @@ class Process:
         """What is known of the loaded modules."""
         self.store: Final = Store(self.extension_packages)
         """The preserved modules."""
-        self.watcher: Final = Watcher(self.store, self.hooks.handed_back)
+        self.watcher: Final = Watcher(self.store)
         self.spans: Final = self.watcher.spans
         """The open sandboxes, the outermost first."""
+        self.finder: Final = PreservedFinder(self.watcher, self.import_first, self.hooks.handed_back)
+        """The finder that hands back preserved modules."""
+        self._file_finders: list[object] = []
+        """Finders that find what the standard ones find: they are asked after ours, too."""
 
-    def install(self) -> bool:
-        """Put the watcher on `sys.meta_path`; return whether it was not there."""
-        if any(finder is self.watcher for finder in sys.meta_path):
+    def install(self, *file_finders: object) -> bool:
+        """Put the finders on `sys.meta_path`; return whether they were not there.
+
+        Some `file_finders` load in a way of their own what the standard finders find as well, like the one
+        of pytest that rewrites assertions. They are asked after ours.
+        """
+        if is_installed(self.watcher):
             return False
+        self._file_finders[:] = file_finders
         self._become_first()
         self.watcher.not_looked_at.update(sys.modules.copy())
         return True
 
     def uninstall(self) -> None:
-        """Take the watcher away."""
+        """Take the finders away."""
         remove_finder(self.watcher)
+        remove_finder(self.finder)
 
     def open(self, preserve: tuple[str, ...] = ()) -> Span:
         """Take a snapshot, and let the watcher note what happens from now on."""
@@ -84,17 +106,14 @@ class Process:
         self.spans.append(span)
         return span
 
-    def close(self, span: Span, temporary: Iterable[str] = ()) -> None:
-        """Put back the snapshot of a span; spans that were opened later end with it.
-
-        Nothing but compiled code is preserved of what is `temporary`.
-        """
+    def close(self, span: Span) -> None:
+        """Put back the snapshot of a span; spans that were opened later end with it."""
         # Spelled out, since the context manager takes most of a microsecond of every isolated test.
         _imp.acquire_lock()
         try:
             try:
                 if span.imported or span.state.changed() or not is_first(self.watcher):
-                    self._settle(span, temporary)
+                    self._settle(span)
             finally:
                 del self.spans[self.spans.index(span) :]
                 span.state.restore()
@@ -103,7 +122,7 @@ class Process:
         if span.imported:
             self._look_at([name for name in list(span.imported) if name not in self.store.modules])
         if not self.spans:
-            self.store.forget_notes()
+            self.store.forget_asked()
 
     def commit(self, trial: Span) -> None:
         """End a span, but let its effects stay until the one around it ends."""
@@ -111,6 +130,8 @@ class Process:
         outer = self.spans[position - 1]
         outer.blocked |= trial.blocked
         outer.evicted |= trial.evicted
+        outer.hindered |= trial.hindered
+        outer.imported |= trial.imported
         outer.extensions.update(trial.extensions)
         del self.spans[position]
         self.hooks.committed(span.state for span in self.spans)
@@ -149,6 +170,9 @@ class Process:
         for name in imports_in_progress(lambda name: in_tree(name, roots)):
             wait_for_import(name)
         with _import_lock():
+            # The first copies are the ones that last.
+            for each in self.spans:
+                self._keep(each)
             span.evicted.update(roots)
             modules = {}
             staying = {id(module) for module in running}
@@ -159,9 +183,13 @@ class Process:
                     if blocked or id(module) in staying or stays_in_place(module):
                         continue
                     modules[name] = module
-                    # The next import hands it back.
-                    if is_extension(module) and name not in roots:
-                        span.extensions[name] = module
+            for name, module in modules.items():
+                if is_extension(module) and name not in roots:
+                    span.extensions[name] = {
+                        each: modules[each]
+                        for each in tree(modules, name)
+                        if each == name or not is_imported_as(each, modules[each])
+                    }
             self._take_away(modules)
             self.hooks.evicted(modules)
 
@@ -179,13 +207,28 @@ class Process:
             # https://docs.python.org/3/reference/import.html#the-module-cache
             put_modules(dict.fromkeys(roots))
 
+    def import_first(self, name: str) -> None:
+        """Import a module as if no sandbox were open, and keep it; whether that works is not known."""
+        aside = self.put_aside(self.spans[0])
+        try:
+            span = self.open(tuple(each for span in aside.spans for each in span.preserve))
+            try:
+                with self.watcher.on_behalf_of_nobody(), suppress(Exception):
+                    _import(name)
+            finally:
+                self.close(span)
+        finally:
+            self.take_up(aside)
+
     def _snapshot(self) -> ImportState:
         return self.hooks.snapshot(self.store.modules, self.shadowing, self.namespace_packages)
 
     def _become_first(self) -> None:
-        """Put the watcher before all other finders."""
+        """Put the watcher before all other finders, and the other finder before the standard ones."""
         self.hooks.before_first()
         put_first(self.watcher)
+        if not is_installed(self.finder):
+            put_before_standard(self.finder, self._file_finders)
 
     def _look_at_new_modules(self) -> None:
         """Let the indexes look once at each module that was imported since they did last."""
@@ -212,35 +255,47 @@ class Process:
         for span in self.spans:
             span.state.note_unseen()
 
-    def _settle(self, span: Span, temporary: Iterable[str] = ()) -> None:
+    def _settle(self, span: Span) -> None:
         """Take care of what outlives a span; whatever a hostile object does here, the restore goes on."""
         with suppress(Exception):
-            self._keep_what_outlives(span, temporary)
+            span.state.adopt(imports_in_progress() | span.imported_by_earlier_threads)
+            if not is_first(self.watcher):
+                span.state.note_unseen()
+            self._keep(span)
+            self._keep_finders(span)
 
-    def _keep_what_outlives(self, span: Span, temporary: Iterable[str]) -> None:
-        """Adopt what belongs to the outer state, and preserve what must run only once."""
+    def _keep(self, span: Span) -> None:
+        """Preserve what must run only once of all that a span added."""
         state = span.state
-        state.adopt(imports_in_progress() | span.imported_by_earlier_threads)
         # Before the modules leave: whether an extension was loaded is known from these alone.
         added = state.modules.added(self.store.modules)
-        if not is_first(self.watcher):
-            state.note_unseen()
-        if added:
-            state.note_unseen(added)
-            self.store.keep(
-                added, state.modules.saved, span.preserve, {*temporary, *self._subjects_of_blocks()}
-            )
-            kept = [name for name, module in added.items() if self.store.modules.get(name) is module]
-            # They will be back without being asked for one by one.
-            self._look_at(kept)
-            for name in kept:
-                self.hooks.kept(name, added[name])
+        if not added:
+            return
+        state.note_unseen(added)
+        imported = {name for each in self.spans for name in list(each.imported)}
+        hindered = {name for each in self.spans for name in list(each.hindered)}
+        named = [name for each in self.spans for name in each.preserve]
+        names = self.store.keep(added, state.modules.saved, named, imported, hindered)
+        # They will be back without being asked for one by one.
+        self._look_at(names)
+        for name in names:
+            self.hooks.kept(name, added[name])
+            if self.store.is_separate(name):
+                for each in self.spans:
+                    each.state.unbind_later(name)
 
-    def _subjects_of_blocks(self) -> set[str]:
-        """What was evicted while something is blocked, so that it may have loaded without it."""
-        if not any(span.blocked for span in self.spans):
-            return set()
-        return {name for span in self.spans for name in span.evicted}
+    def _keep_finders(self, span: Span) -> None:
+        """Let finders and hooks go where the package goes that remembers to have put them there."""
+        for row in (span.state.meta_path, span.state.path_hooks):
+            for entry, front in row.added(self.watcher, self.finder):
+                name = defining_module(entry)
+                module = sys.modules.get(name)
+                if name in self.store and self.store.modules[name] is module:
+                    self.store.keep_finder(name, row.attribute, entry, front=front)
+                elif span.state.modules.saved.get(name, MISSING) is module and self.store.puts_finders_once(
+                    name, span.preserve
+                ):
+                    row.adopt_entry(entry, front=front)
 
     def _take_away(self, modules: dict[str, Any]) -> None:
         """Remove modules from `sys.modules`, and from the packages that stay."""

@@ -141,7 +141,7 @@ class ImportSandbox:
                 in_tree(each, evicted) and is_extension(process.store.modules[each])
                 for each in process.store.modules
             )
-            process.close(trial, temporary=evicted)
+            process.close(trial)
             if had_extensions and not _names_one_of(exc, unavailable):
                 exc.add_note(
                     f"pytest-importsandbox: {absolute!r} has extension modules, which are not loaded twice "
@@ -192,7 +192,7 @@ class ImportSandbox:
         :raises RuntimeError: If the sandbox is not open.
         """
         __tracebackhide__ = True
-        return self._opened().state.changes(process.watcher.is_blocked, process.watcher)
+        return self._opened().state.changes(process.watcher.is_blocked, (process.watcher, process.finder))
 
     def pending(self) -> tuple[str, ...]:
         """Names that are declared lazily (`lazy import`, PEP 810) and not loaded yet, sorted.

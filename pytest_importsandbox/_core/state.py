@@ -210,15 +210,29 @@ class ListRow(PlainRow):
         self.table: list[Any] = getattr(sys, attribute)
         self.saved = self.table.copy()
 
-    def changes(self, ignored: object = MISSING) -> tuple[str, ...]:
+    def changes(self, ours: Iterable[object] = ()) -> tuple[str, ...]:
         """The entries that came and went; objects are named by their type, never printed."""
-        current = [entry for entry in getattr(sys, self.attribute, ()) if entry is not ignored]
-        saved = [entry for entry in self.saved if entry is not ignored]
+        current = [entry for entry in getattr(sys, self.attribute, ()) if not _contains(ours, entry)]
+        saved = [entry for entry in self.saved if not _contains(ours, entry)]
         came = [entry for entry in current if not _contains(saved, entry)]
         went = [entry for entry in saved if not _contains(current, entry)]
         if not came and not went and not _same(current, saved):
             return ("reordered",)
         return (*(f"+{_shown(each)}" for each in came), *(f"-{_shown(each)}" for each in went))
+
+    def added(self, *ours: object) -> list[tuple[Any, bool]]:
+        """The entries that came, but for ours, and whether they stand before the last of these."""
+        current = list(getattr(sys, self.attribute, ()))
+        last = max((number for number, each in enumerate(current) if _contains(ours, each)), default=0)
+        return [
+            (each, number < last)
+            for number, each in enumerate(current)
+            if not _contains(self.saved, each) and not _contains(ours, each)
+        ]
+
+    def adopt_entry(self, entry: object, *, front: bool) -> None:
+        """Make an entry part of the saved list, behind the first one or at the end."""
+        self.saved.insert(1 if front else len(self.saved), entry)
 
     def merge(self, before: Self, after: Self) -> None:
         old, now = before.saved, after.saved
@@ -352,6 +366,13 @@ class BindingsRow(PlainRow):
             # Whoever takes a module out of the cache may have deleted the attribute as well.
             before = self._value_before(name, attributes) if value is MISSING else value
             self._add(name, Binding(attributes, child, before))
+
+    def note_absent(self, name: str) -> None:
+        """Note that a package, which outlives the sandbox now, did not have an attribute."""
+        package, _, child = name.rpartition(".")
+        attributes = namespace(self._outliving(package))
+        if attributes is not None and name not in self.noted:
+            self._add(name, Binding(attributes, child, MISSING))
 
     def note_unseen(self, added: Mapping[str, Any]) -> None:
         """Note what the imports of some modules bound that went past the watcher."""
@@ -526,6 +547,11 @@ class ImportState:
         else:
             self.bindings.note_unseen(added)
 
+    def unbind_later(self, name: str) -> None:
+        """Let the attribute for a submodule go with the restore, unless it was there before."""
+        if name not in self.modules.saved:
+            self.bindings.note_absent(name)
+
     def note_again(self, other: ImportState) -> None:
         """Note all places that another snapshot noted, with the values of now."""
         for row, others in zip(self.rows, other.rows, strict=True):
@@ -547,8 +573,8 @@ class ImportState:
         """Whether modules came, went, moved or were replaced."""
         return self.modules.changed()
 
-    def changes(self, blocked: Callable[[str], bool], watcher: object) -> ImportChanges:
-        """How the import state of now differs from the snapshot."""
+    def changes(self, blocked: Callable[[str], bool], finders: Iterable[object]) -> ImportChanges:
+        """How the import state of now differs from the snapshot, but for some finders."""
         saved, current = self.modules.saved, self.modules.current().copy()
 
         def gone(name: str) -> bool:
@@ -561,7 +587,7 @@ class ImportState:
             replaced=tuple(name for name in names if name in saved and saved[name] is not current[name]),
             reloaded=tuple(self.reloads.noted),
             path=self.path.changes(),
-            meta_path=self.meta_path.changes(ignored=watcher),
+            meta_path=self.meta_path.changes(finders),
             path_hooks=self.path_hooks.changes(),
         )
 

@@ -1,27 +1,45 @@
-"""The watcher: the one finder through which the plugin takes part in imports.
+"""The watcher and the finder of preserved modules: how the plugin takes part in imports.
 
-`find_spec` is called for exactly those imports that `sys.modules` does not answer, with the old
-module as `target` for a reload. What it learns there is noted in the snapshot of every open sandbox.
+`find_spec` is called for exactly those imports that `sys.modules` does not answer, with the old module
+as `target` for a reload. The watcher stands before all other finders: what it learns is noted in the
+snapshot of every open sandbox, and what is blocked ends there. The finder of preserved modules stands before
+the standard ones, so that whatever a test or a tool puts on `sys.meta_path` is asked before it, as for
+a first import.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib._bootstrap import (  # type: ignore[attr-defined]
+    _load_unlocked,
     _lock_unlock_module,
     _module_locks,
+    _ModuleLockManager,
 )
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
+from importlib.util import _LazyModule  # type: ignore[attr-defined]
 from types import ModuleType
 from typing import Any, Final
 
-from pytest_importsandbox._core.modules import is_extension, is_loading, put_modules, stays_in_place
+from pytest_importsandbox._core.modules import (
+    bind,
+    finders,
+    is_extension,
+    is_extension_spec,
+    is_passive,
+    namespace,
+    put_entry,
+    put_modules,
+    spec_of,
+    stays_in_place,
+)
 from pytest_importsandbox._core.names import in_tree
-from pytest_importsandbox._core.preserved import Store
+from pytest_importsandbox._core.preserved import Footprint, Preserved, Store
 from pytest_importsandbox._core.state import ImportState
 
 
@@ -33,14 +51,16 @@ class Span:
     state: ImportState
     blocked: set[str] = field(default_factory=set)
     evicted: set[str] = field(default_factory=set)
-    extensions: dict[str, Any] = field(default_factory=dict)
-    """Extension modules of evicted packages: the next import hands them back."""
+    extensions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Extension modules of evicted packages, with the submodules that they made: they are handed back."""
     thread: threading.Thread = field(default_factory=threading.current_thread)
     """The thread that opened the sandbox."""
     threads: list[threading.Thread] = field(default_factory=threading.enumerate)
     """All threads that ran when it opened."""
     imported: set[str] = field(default_factory=set)
     """Names that were asked for since the sandbox opened."""
+    hindered: set[str] = field(default_factory=set)
+    """Those that were asked for while something was evicted or blocked."""
     imported_by_earlier_threads: set[str] = field(default_factory=set)
     """What threads import that ran before the sandbox opened: it belongs to the outer state."""
 
@@ -52,9 +72,8 @@ class Span:
 class Watcher:
     """The finder at index 0 of `sys.meta_path`."""
 
-    def __init__(self, store: Store, on_hand_back: Callable[[Iterable[str]], None]) -> None:
-        self.store = store
-        self.on_hand_back = on_hand_back
+    def __init__(self, store: Store) -> None:
+        self.store: Final = store
         self.spans: Final[list[Span]] = []
         """The open sandboxes, the outermost first."""
         self.not_looked_at: set[str] = set()
@@ -68,21 +87,26 @@ class Watcher:
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """Note what the import is about to change; find blocked and preserved modules."""
+        """Note what the import is about to change; raise for a blocked module."""
         __tracebackhide__ = True
         self.not_looked_at.add(fullname)
         if self.spans:
             self._note(fullname, target)
             if self.is_blocked(fullname):
                 raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
-        if target is not None or not self._can_hand_back(fullname) or not _is_being_imported(fullname):
-            return None
-        modules = self._to_hand_back(fullname)
-        return ModuleSpec(fullname, _HandingBack(self, modules)) if modules else None
+        return None
 
     def is_blocked(self, name: str) -> bool:
         """Whether a module can't be imported for now."""
         return any(in_tree(name, span.blocked) for span in self.spans)
+
+    def is_evicted(self, name: str) -> bool:
+        """Whether a module lies in a package that was evicted, so that its Python code runs again."""
+        return any(in_tree(name, span.evicted) for span in self.spans)
+
+    def is_hindered(self) -> bool:
+        """Whether what is imported now may turn out differently than in a new process."""
+        return any(span.blocked or span.evicted for span in self.spans)
 
     def note_import(self, name: str, target: ModuleType | None = None) -> None:
         """Note in every open sandbox what the import of a module is about to change."""
@@ -96,47 +120,197 @@ class Watcher:
             span.imported.add(name)
             if span.is_outside(thread):
                 span.imported_by_earlier_threads.add(name)
+        if self.is_hindered():
+            self.spans[-1].hindered.add(name)
         self._note_importer(name)
 
     def _note_importer(self, name: str) -> None:
         """Tell the store on behalf of which module, loading in this thread, another one is loaded."""
-        loading: list[str] = self._loading.__dict__.setdefault("names", [])
-        while loading and not is_loading(sys.modules.get(loading[-1])):
+        loading = self._loading.__dict__.setdefault("names", [])
+        # Not whether it is initializing: that a compiled module's creation is under way, only its lock tells.
+        while loading and not is_being_imported(loading[-1]):
             loading.pop()
-        if loading:
-            self.store.note_brought_along(loading[-1], name)
+        if loading and loading[-1] != name:
+            self.store.note_asked(loading[-1], name)
         loading.append(name)
 
-    def _can_hand_back(self, name: str) -> bool:
-        return name in self.store.modules or any(name in span.extensions for span in self.spans)
+    @contextmanager
+    def on_behalf_of_nobody(self) -> Iterator[None]:
+        """Import in this thread without crediting that to the modules that are loading."""
+        names = self._loading.__dict__.pop("names", [])
+        try:
+            yield
+        finally:
+            self._loading.names = names
 
-    def _to_hand_back(self, name: str) -> dict[str, Any]:
-        """The modules that the import of one of them hands back; none where it must run."""
-        stays = stays_in_place(self.store.modules.get(name))
-        if self._is_evicted_itself(name) and not stays:
-            return {}
-        for span in reversed(self.spans):
+
+class PreservedFinder:
+    """The finder, before the standard ones, that hands back preserved modules instead of running them."""
+
+    def __init__(
+        self,
+        watcher: Watcher,
+        import_first: Callable[[str], None],
+        on_hand_back: Callable[[Iterable[str]], None],
+    ) -> None:
+        self.watcher: Final = watcher
+        self.store: Final = watcher.store
+        self.import_first: Final = import_first
+        """Imports a module unhindered and keeps it."""
+        self.on_hand_back: Final = on_hand_back
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        """Find what can be handed back, and what has to be imported unhindered first."""
+        # Whoever only asks where a module can be found gets to know just that.
+        if target is not None or not is_being_imported(fullname):
+            return None
+        footprint = self.footprint(fullname)
+        if footprint is not None:
+            return self._spec_like(fullname, spec_of(footprint.modules[fullname]))
+        if fullname not in self.store and self.watcher.is_hindered() and self._is_inside():
+            return self._find_first(fullname, path)
+        return None
+
+    def footprint(self, name: str) -> Footprint | None:
+        """What the import of a module hands back now; None where it has to run."""
+        watcher, store = self.watcher, self.store
+        stays = name in store and stays_in_place(store.modules[name])
+        if not stays and any(name in span.evicted for span in watcher.spans):
+            return None
+        for span in reversed(watcher.spans):
             if name in span.extensions:
-                return {name: span.extensions[name]}
-        module = self.store.modules[name]
-        alone = {name: module} if stays or is_extension(module) else {}
-        if any(in_tree(name, span.evicted) for span in self.spans):
+                return Footprint(span.extensions[name], {}, [])
+        if name not in store:
+            return None
+        footprint = store.footprint(name)
+        alone = footprint.within(name) if stays or is_extension(store.modules[name]) else None
+        if watcher.is_evicted(name):
             return alone
-        group = self.store.group(name)
-        unavailable = [each for span in self.spans for each in (*span.blocked, *span.evicted)]
-        if not unavailable:
-            return group
-        if any(self.is_blocked(each) for each in group):
+        blocked = [each for span in watcher.spans for each in span.blocked]
+        if blocked and store.asks_for_any(footprint.modules, blocked):
             # As if the blocked module were not installed: the package has to do without it.
             return alone
-        return {each: module for each, module in group.items() if not in_tree(each, unavailable)}
+        unavailable = {*blocked, *(each for span in watcher.spans for each in span.evicted)}
+        return footprint.without(unavailable) if unavailable else footprint
 
-    def _is_evicted_itself(self, name: str) -> bool:
-        return any(name in span.evicted for span in self.spans)
+    def _spec_like(self, name: str, own: Mapping[str, Any]) -> ModuleSpec:
+        """A spec that tells hooks where a module comes from, with the loader that hands it back."""
+        loader = PreservedLoader(self, name, own.get("loader"))
+        spec = ModuleSpec(name, loader, origin=own.get("origin"))
+        spec.submodule_search_locations = own.get("submodule_search_locations")
+        return spec
+
+    def _is_inside(self) -> bool:
+        """Whether this thread is the one whose sandbox can be put aside."""
+        return self.watcher.spans[-1].thread is threading.current_thread()
+
+    def _find_first(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+        """Ask the finders behind this one, and see to it that what must run only once runs unhindered."""
+        found = _first_spec(finders()[self._position() + 1 :], name, path)
+        named = [each for span in self.watcher.spans for each in span.preserve]
+        attributes = namespace(found) or {}
+        if (
+            found is not None
+            and found.loader is not None
+            and self.store.will_run_once(name, attributes, named)
+            # The Python part of an evicted package runs afresh anyway.
+            and (is_extension_spec(attributes) or not self.watcher.is_evicted(name))
+        ):
+            found.loader = PreservedLoader(self, name, found.loader)
+        return found
+
+    def hand_back(self, name: str, footprint: Footprint) -> None:
+        """Put a module and what comes with it into the import state, but for what is there already."""
+        absent = {
+            each: module
+            for each, module in footprint.modules.items()
+            if each == name or each not in sys.modules
+        }
+        others = self._other_finders()
+        for each in [each for each in absent if others and each != name]:
+            spec = self._asked_for(each, others)
+            if spec is not None:
+                del absent[each]
+        self._put(absent, footprint)
+
+    def _put(self, modules: Mapping[str, Any], footprint: Footprint) -> None:
+        watcher = self.watcher
+        put_modules(modules)
+        for name in footprint.bound.keys() & modules.keys():
+            watcher.note_import(name)
+            bind(name, footprint.bound[name])
+        for attribute, entry, front in footprint.finders:
+            put_entry(attribute, entry, front=front)
+        for span in watcher.spans:
+            if span.is_outside(threading.current_thread()):
+                span.imported_by_earlier_threads.update(modules)
+        self.on_hand_back(modules)
+
+    def _other_finders(self) -> list[Any]:
+        """The finders of tests and tools that are asked before this one."""
+        return [each for each in finders()[: self._position()] if each is not self.watcher]
+
+    def _position(self) -> int:
+        """Where this finder stands; none of the others is asked for more than its identity."""
+        return next((number for number, each in enumerate(finders()) if each is self), 0)
+
+    def _asked_for(self, name: str, others: list[Any]) -> ModuleSpec | None:
+        """Ask other finders for a module that comes back; load it if one of them finds it."""
+        package = name.rpartition(".")[0]
+        path = (namespace(self.store.modules.get(package)) or {}).get("__path__") if package else None
+        with _ModuleLockManager(name):
+            spec = _first_spec(others, name, path)
+            if spec is not None:
+                self.watcher.note_import(name)
+                bind(name, _load_unlocked(spec))
+        return spec
+
+
+class PreservedLoader(Loader):
+    """The loader that puts preserved modules back instead of running anything."""
+
+    def __init__(self, finder: PreservedFinder, name: str, loader: Any) -> None:
+        self.finder = finder
+        self.name = name
+        self.loader = loader
+        """Runs the module where it has to run."""
+        self.footprint: Footprint | None = None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Return the preserved module itself, or a new one where the package has to run again."""
+        name = self.name
+        self.footprint = self.finder.footprint(name)
+        if self.footprint is None and name not in self.finder.store:
+            self.finder.import_first(name)
+            self.footprint = self.finder.footprint(name)
+        if self.footprint is not None:
+            return _presented(self.footprint.modules[name], self.finder.store, name)
+        if spec.loader is self:
+            spec.loader = self.loader
+        module: ModuleType | None = self.loader.create_module(spec)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put the preserved module back with its footprint."""
+        if self.footprint is None:
+            self.loader.exec_module(module)
+            return
+        if self.name in self.finder.store:
+            _give_its_own(self.finder.store[self.name])
+        self.finder.hand_back(self.name, self.footprint)
+
+    def __getattr__(self, name: str) -> Any:
+        # For hooks that ask a loader for more: its source, its resources.
+        return getattr(self.__dict__["loader"], name)
 
 
 class _StandIn(ModuleType):
-    """Stands for a preserved module until it is back: import writes attributes on what it loads."""
+    """Stands for a module whose class answers for its attributes: import reads and writes some."""
 
     def __getattr__(self, name: str) -> Any:
         # Another thread may get hold of it meanwhile.
@@ -145,32 +319,42 @@ class _StandIn(ModuleType):
         return getattr(self.__dict__["__importsandbox_module__"], name)
 
 
-class _HandingBack(Loader):
-    """The loader that puts preserved modules back instead of running anything."""
-
-    def __init__(self, watcher: Watcher, modules: dict[str, Any]) -> None:
-        self.watcher = watcher
-        self.modules = modules
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        stand_in = _StandIn(spec.name)
-        stand_in.__dict__["__importsandbox_module__"] = self.modules[spec.name]
-        return stand_in
-
-    def exec_module(self, module: ModuleType) -> None:
-        name = module.__name__
-        absent = self.modules.copy()
-        for present in self.modules.keys() & sys.modules.keys() - {name}:
-            del absent[present]
-        put_modules(absent)
-        for span in self.watcher.spans:
-            if span.is_outside(threading.current_thread()):
-                span.imported_by_earlier_threads.update(absent)
-        self.watcher.store.bind(absent.keys(), self.watcher.note_import)
-        self.watcher.on_hand_back(absent)
+def _presented(module: Any, store: Store, name: str) -> ModuleType:
+    """What import may write on: the module itself, where that runs no foreign code."""
+    if name in store:
+        _take_off_lazy_class(store[name])
+    if is_passive(module):
+        presented: ModuleType = module
+        return presented
+    stand_in = _StandIn(name)
+    stand_in.__dict__["__importsandbox_module__"] = module
+    return stand_in
 
 
-def _is_being_imported(name: str) -> bool:
+def _take_off_lazy_class(preserved: Preserved) -> None:
+    """Undo what `importlib.util.LazyLoader` did to a module that nobody used."""
+    if type(preserved.module) is _LazyModule and preserved.kind is not _LazyModule:
+        object.__setattr__(preserved.module, "__class__", preserved.kind)
+
+
+def _give_its_own(preserved: Preserved) -> None:
+    """Give a module its own spec and loader again, which import and hooks have replaced."""
+    attributes = namespace(preserved.module)
+    if attributes is not None:
+        attributes.update({"__spec__": preserved.spec, "__loader__": preserved.loader})
+
+
+def _first_spec(among: Iterable[Any], name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+    """The spec of the first finder that finds a module, as import asks them."""
+    for finder in among:
+        find_spec = getattr(finder, "find_spec", None)
+        spec: ModuleSpec | None = find_spec(name, path, None) if find_spec is not None else None
+        if spec is not None:
+            return spec
+    return None
+
+
+def is_being_imported(name: str) -> bool:
     """Whether this thread imports a module; if not, somebody asks where it can be found."""
     lock = _owned_lock(name)
     return lock is not None and lock.owner == threading.get_ident()

@@ -12,8 +12,13 @@ from typing import Any
 
 import pytest
 
-from pytest_importsandbox._core.modules import is_extension, is_standard, stays_in_place
-from pytest_importsandbox._core.preserved import ExtensionPackages, Store
+from pytest_importsandbox._core.modules import is_extension, is_standard, spec_of, stays_in_place
+from pytest_importsandbox._core.preserved import (
+    ExtensionPackages,
+    Footprint,
+    Store,
+    imports_in_code,
+)
 
 Run = Callable[..., str]
 
@@ -155,35 +160,51 @@ def kept(
     *,
     originals: dict[str, Any] | None = None,
     named: tuple[str, ...] = (),
-    temporary: tuple[str, ...] = (),
+    hindered: tuple[str, ...] = (),
     store: Store | None = None,
 ) -> set[str]:
     """The names that a store keeps of what a sandbox added."""
     store = store or Store(ExtensionPackages())
     before = set(store.modules)
-    store.keep(added, originals or {}, named, temporary)
-    return store.modules.keys() - before
+    names = keep(store, added, originals=originals, named=named, hindered=hindered)
+    assert names == [name for name in added if name in store.modules.keys() - before]
+    return set(names)
+
+
+def keep(
+    store: Store,
+    added: dict[str, Any],
+    *,
+    originals: dict[str, Any] | None = None,
+    named: tuple[str, ...] = (),
+    hindered: tuple[str, ...] = (),
+) -> list[str]:
+    """Let a store keep what a sandbox added, all of which import was asked for."""
+    return store.keep(added, originals or {}, named, added, hindered)
 
 
 @pytest.mark.parametrize(
-    ("made", "reason"),
+    "made",
     [
-        (standard("token"), "it belongs to the standard library"),
-        (extension("native"), "'native' has extension modules"),
-        (module("pygments.token"), "'pygments' belongs to pytest or a plugin"),
-        (module("pytest_something.plugin"), "'pytest_something' belongs to pytest or a plugin"),
-        (module("named.sub"), "it is named in the settings"),
-        (module("plain"), None),
-        (module("nameds"), None),
+        standard("token"),
+        extension("native"),
+        module("pygments.token"),
+        module("pytest_something.plugin"),
+        module("named.sub"),
     ],
-    ids=lambda value: getattr(value, "__name__", None),
+    ids=lambda made: made.__name__,
 )
-def test_reason(made: ModuleType, reason: str | None) -> None:
+def test_module_must_run_once(made: ModuleType) -> None:
     store = Store(ExtensionPackages())
     store.plugin_packages.add("pytest_something")
     store.extension_packages.look_at([made.__name__], {made.__name__: made})
 
-    assert store.reason(made.__name__, made, ["named"]) == reason
+    assert store.must_run_once(made.__name__, spec_of(made), ["named"])
+
+
+@pytest.mark.parametrize("name", ["plain", "nameds", "pygment"])
+def test_module_may_run_again(name: str) -> None:
+    assert not Store(ExtensionPackages()).must_run_once(name, spec_of(module(name)), ["named"])
 
 
 def test_plain_module_is_forgotten() -> None:
@@ -242,8 +263,8 @@ def test_parents_of_a_named_module_are_kept() -> None:
 
 def test_what_a_kept_module_brought_along_is_kept() -> None:
     store = Store(ExtensionPackages())
-    store.note_brought_along("named", "along")
-    store.note_brought_along("along", "further.sub")
+    store.note_asked("named", "along")
+    store.note_asked("along", "further.sub")
     added = {
         name: module(name) for name in ("named", "along", "further", "further.sub", "further.other", "plain")
     }
@@ -253,15 +274,15 @@ def test_what_a_kept_module_brought_along_is_kept() -> None:
 
 def test_what_a_forgotten_module_brought_along_is_forgotten() -> None:
     store = Store(ExtensionPackages())
-    store.note_brought_along("plain", "along")
+    store.note_asked("plain", "along")
 
     assert kept({"plain": module("plain"), "along": module("along")}, store=store) == set()
 
 
 def test_notes_of_what_was_brought_along_are_forgotten_in_the_end() -> None:
     store = Store(ExtensionPackages())
-    store.note_brought_along("named", "along")
-    store.forget_notes()
+    store.note_asked("named", "along")
+    store.forget_asked()
 
     assert kept({"named": module("named"), "along": module("along")}, named=("named",), store=store) == {
         "named"
@@ -354,9 +375,9 @@ def test_fresh_copy_is_temporary() -> None:
 def test_fresh_copy_of_a_preserved_module_is_temporary() -> None:
     store = Store(ExtensionPackages())
     first = standard("token")
-    store.keep({"token": first}, {}, (), ())
+    keep(store, {"token": first})
 
-    store.keep({"token": standard("token")}, {}, (), ())
+    keep(store, {"token": standard("token")})
 
     assert store.modules == {"token": first}
 
@@ -367,49 +388,100 @@ def test_new_part_of_a_fresh_copy_is_temporary() -> None:
     assert kept(added, originals={"pkg": module("pkg")}, named=("pkg",)) == set()
 
 
-def test_of_a_temporary_package_only_compiled_code_is_kept() -> None:
+def test_new_extension_of_a_fresh_copy_is_kept_without_it() -> None:
+    added = {"pkg": module("pkg"), "pkg.native": extension("pkg.native")}
+
+    assert kept(added, originals={"pkg": module("pkg")}) == {"pkg.native"}
+
+
+def test_of_what_was_hindered_only_compiled_code_is_kept() -> None:
     added = {"pkg": module("pkg"), "pkg.sub": module("pkg.sub"), "native": extension("native")}
     added["pkg.native"] = extension("pkg.native")
 
-    assert kept(added, temporary=("pkg.sub", "native")) == {"pkg", "pkg.native", "native"}
+    assert kept(added, hindered=("pkg.sub", "native")) == {"pkg", "pkg.native", "native"}
+
+
+def test_module_that_is_still_loading_is_forgotten() -> None:
+    loading = standard("token")
+    loading.__spec__._initializing = True  # type: ignore[union-attr]
+
+    assert kept({"token": loading}) == set()
+
+
+@pytest.mark.parametrize("named", [(), ("native",)])
+def test_module_of_a_temporary_package_is_kept_only_if_it_is_named(named: tuple[str, ...]) -> None:
+    store = Store(ExtensionPackages())
+    added = {"native": extension("native")}
+    store.temporary_directories.add(str(spec_of(added["native"])["origin"]))
+
+    assert kept(added, named=named, store=store) == set(named)
 
 
 # What comes back together
 
 
-def test_whole_tree_comes_back() -> None:
+def test_parts_that_were_imported_on_their_own_do_not_come_back() -> None:
     store = Store(ExtensionPackages())
-    store.keep({name: module(name) for name in ("pkg", "pkg.sub", "pkg.sub.deep")}, {}, ("pkg",), ())
+    keep(store, {name: module(name) for name in ("pkg", "pkg.sub", "pkg.sub.deep")}, named=("pkg",))
 
-    assert set(store.group("pkg.sub")) == {"pkg", "pkg.sub", "pkg.sub.deep"}
+    assert set(store.footprint("pkg.sub").modules) == {"pkg", "pkg.sub"}
 
 
 def test_what_came_along_comes_back() -> None:
     store = Store(ExtensionPackages())
-    store.note_brought_along("pkg", "along.sub")
-    store.keep(
-        {name: module(name) for name in ("pkg", "along", "along.sub", "other")}, {}, ("pkg", "other"), ()
+    store.note_asked("pkg", "along.sub")
+    names = ("pkg", "along", "along.sub", "other")
+    with_modules = {name: module(name) for name in names}
+    sys.modules.update(with_modules)
+    keep(store, with_modules, named=("pkg", "other"))
+    for name in names:
+        del sys.modules[name]
+
+    assert set(store.footprint("pkg").modules) == {"pkg", "along", "along.sub"}
+
+
+def test_part_that_no_finder_was_asked_for_comes_back_with_its_package() -> None:
+    store = Store(ExtensionPackages())
+    made = module("pkg.made")
+    added = {"pkg": module("pkg", made=made), "pkg.made": made}
+    store.keep(added, {}, ("pkg",), {"pkg"}, ())
+
+    assert set(store.footprint("pkg").modules) == {"pkg", "pkg.made"}
+
+
+def test_footprint_without_some_packages() -> None:
+    footprint = Footprint({"a": 1, "a.b": 2, "c": 3}, {"a.b": 4, "c": 5}, [])
+
+    assert (footprint.without(["a"]).modules, footprint.without(["a"]).bound) == ({"c": 3}, {"c": 5})
+
+
+def test_import_statements_of_a_module_and_of_its_functions_are_known() -> None:
+    code = compile(
+        "import one\nfrom . import two\nfrom .three import four\ndef f():\n    import five.six", "pkg", "exec"
     )
 
-    assert set(store.group("pkg")) == {"pkg", "along", "along.sub"}
+    class Loader:
+        @staticmethod
+        def get_code(name: str) -> Any:
+            return code
+
+        @staticmethod
+        def is_package(name: str) -> bool:
+            return True
+
+    assert imports_in_code("pkg", Loader) == {
+        "one",
+        "pkg",
+        "pkg.two",
+        "pkg.three",
+        "pkg.three.four",
+        "five.six",
+    }
 
 
-def test_of_the_standard_library_only_what_came_along_comes_back() -> None:
-    store = Store(ExtensionPackages())
-    store.note_brought_along("xml.one", "xml.two")
-    store.keep({name: standard(name) for name in ("xml", "xml.one", "xml.two", "xml.three")}, {}, (), ())
-
-    assert set(store.group("xml.one")) == {"xml", "xml.one", "xml.two"}
-
-
-def test_group_is_asked_for_again_when_more_is_kept() -> None:
-    store = Store(ExtensionPackages())
-    store.keep({"pkg": module("pkg")}, {}, ("pkg",), ())
-    first = set(store.group("pkg"))
-
-    store.keep({"pkg.late": module("pkg.late")}, {}, ("pkg",), ())
-
-    assert (first, set(store.group("pkg"))) == ({"pkg"}, {"pkg", "pkg.late"})
+@pytest.mark.parametrize("loader", [None, object()])
+def test_nothing_is_known_of_a_module_without_code(loader: object) -> None:
+    assert imports_in_code("pkg", loader) == set()
 
 
 # From the first import to the next
@@ -503,7 +575,7 @@ def test_user_named_package_runs_once(run_script: Run) -> None:
                 import named.sub
                 import other
                 import plain
-            seen.append((named, named.sub, other))
+                seen.append((named, named.sub, other))
             print([name for name in ("named", "named.sub", "other", "plain") if name in sys.modules])
         print(all(each is first for those in seen for each, first in zip(those, seen[0])))
         """,
@@ -737,12 +809,14 @@ def test_part_that_is_imported_later_is_preserved_with_its_package(run_script: R
         print(seen[0][0] is seen[1][0] is first, seen[0][1] is seen[1][1])
         with ImportSandbox():
             named = importlib.import_module("named")
-            print(named is first, named.late is sys.modules["named.late"] is seen[0][1])
+            print(named is first, hasattr(named, "late"), "named.late" in sys.modules)
+            late = importlib.import_module("named.late")
+            print(named.late is late is seen[0][1])
         """,
         files={"named/__init__.py": "", "named/late.py": ""},
     )
 
-    assert output.splitlines() == ["True True", "True True"]
+    assert output.splitlines() == ["True True", "True False False", "True"]
 
 
 # How they come back
@@ -788,10 +862,12 @@ def test_module_comes_back_with_all_its_own_attributes(run_script: Run) -> None:
         for _ in range(3):
             with ImportSandbox():
                 for name in names:
-                    module = importlib.import_module(name)
+                    importlib.import_module(name)
+                for name in names:
+                    module = sys.modules[name]
                     now = vars(module)
                     assert module is before[name], name
-                    assert list(now) == list(attributes[name]), name
+                    assert set(now) == set(attributes[name]), name
                     assert all(now[each] is attributes[name][each] for each in now), name
                     for own in ("__spec__", "__loader__", "__builtins__", "__name__", "__package__"):
                         assert own in now or name == "spread" and own == "__builtins__", own
