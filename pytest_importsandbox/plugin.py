@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,9 +16,6 @@ from pytest_importsandbox._core.sandbox import FreshImport, ImportSandbox, prote
 from pytest_importsandbox._temp_package import TempPackageFactory
 
 MARKER = "isolated_imports"
-_sandbox_key = pytest.StashKey[ImportSandbox]()
-_problem_key = pytest.StashKey[str]()
-_preserve_key = pytest.StashKey[tuple[str, ...]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,16 +46,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "only once in a process, 'blocked' modules that cannot be imported.",
     )
     _everything_is_isolated(config)
-    config.stash[_preserve_key] = _preserved_by_settings(config)
     if process.install():
         config.add_cleanup(process.uninstall)
-    config.add_cleanup(lambda: _close_what_was_left_open(config))
-
-
-def _close_what_was_left_open(config: pytest.Config) -> None:
-    """Close the sandbox of a test whose teardown was interrupted."""
-    if _sandbox_key in config.stash:
-        config.stash[_sandbox_key].__exit__(None, None, None)
+    config.stash[_sandboxes_key] = _TestSandboxes(config)
 
 
 def _everything_is_isolated(config: pytest.Config) -> bool:
@@ -99,47 +89,15 @@ def pytest_collection_modifyitems(
     # Of pytest-run-parallel, which runs a test in many threads at once.
     knows_threads = any(line.startswith("thread_unsafe") for line in config.getini("markers"))
     for item in items:
-        names: list[str] | None = getattr(item, "fixturenames", None)
         markers = list(item.iter_markers(MARKER))
-        if markers:
-            _refuse_bad_markers(item, markers)
-        if not _is_isolated(markers, everything) and "import_sandbox" not in (names or ()):
-            continue
-        if names is None:
-            _isolate_custom_item(item)
-        else:
-            item.fixturenames = _with_sandbox(item, names)  # type: ignore[attr-defined]
-        if knows_threads:
-            item.add_marker(pytest.mark.thread_unsafe(reason="isolates imports, which threads share"))
-    return result
-
-
-def _refuse_bad_markers(item: pytest.Item, markers: list[pytest.Mark]) -> None:
-    """End the run if a marker has arguments that it does not take."""
-    for marker in markers:
-        problem = _problem_with(marker)
+        problem = next(filter(None, map(_problem_with, markers)), None)
         if problem is not None:
-            message = f"{item.nodeid}: the marker isolated_imports {problem}"
-            if not hasattr(item.config, "workerinput"):
-                raise pytest.UsageError(message)
-            item.stash[_problem_key] = message
-            _register_once(item.config, _RefusedItems())
-
-
-def _register_once(config: pytest.Config, plugin: object) -> None:
-    """Register hooks that most runs do without."""
-    name = type(plugin).__name__
-    if not config.pluginmanager.has_plugin(name):
-        config.pluginmanager.register(plugin, name)
-
-
-class _RefusedItems:
-    """Fails tests with a bad marker: a worker of pytest-xdist can't end the run in order."""
-
-    @pytest.hookimpl(tryfirst=True)  # Before any fixture is set up.
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        if _problem_key in item.stash:
-            pytest.fail(item.stash[_problem_key], pytrace=False)
+            item.setup = partial(_refuse_marker, problem)  # type: ignore[method-assign]
+        elif _is_isolated(markers, everything) or _requests_sandbox(item):
+            config.stash[_sandboxes_key].isolate(item)
+            if knows_threads:
+                item.add_marker(pytest.mark.thread_unsafe(reason="isolates imports, which threads share"))
+    return result
 
 
 def _is_isolated(markers: list[pytest.Mark], everything: bool) -> bool:
@@ -149,65 +107,149 @@ def _is_isolated(markers: list[pytest.Mark], everything: bool) -> bool:
     return bool(markers[0].args[0]) if markers[0].args else True
 
 
+def _requests_sandbox(item: pytest.Item) -> bool:
+    """Whether a test requests the fixture `import_sandbox`, and not just one of the user's of that name."""
+    if "import_sandbox" not in getattr(item, "fixturenames", ()):
+        return False
+    closest = item._fixtureinfo.name2fixturedefs["import_sandbox"][-1]  # type: ignore[attr-defined]
+    return closest.func.__module__ == __name__ or "import_sandbox" in closest.argnames
+
+
 def _problem_with(marker: pytest.Mark) -> str | None:
     """What is wrong with the arguments of a marker."""
     if len(marker.args) > 1:
-        return f"takes one positional argument, enabled, not {marker.args!r}"
+        return (
+            f"takes one positional argument, enabled, not {marker.args!r}; names go to preserve= or blocked="
+        )
     if marker.args and not isinstance(marker.args[0], bool):
         return f"takes True or False, not {marker.args[0]!r}; names go to preserve= or blocked="
-    if unknown := sorted(marker.kwargs.keys() - {"preserve", "blocked"}):
-        return f"takes preserve= and blocked=, not {unknown[0]}={marker.kwargs[unknown[0]]!r}"
-    try:
-        for argument in marker.kwargs:
-            as_names(marker.kwargs[argument], argument)
-    except (TypeError, ValueError) as exc:
-        return f"has a bad argument: {exc}"
+    for argument, value in sorted(marker.kwargs.items()):
+        if argument not in ("preserve", "blocked"):
+            return f"takes preserve= and blocked=, not {argument}={value!r}"
+        if marker.args == (False,):
+            return f"takes False or {argument}={value!r}, not both; with False nothing is isolated"
+        # Several tests may bear the marker, and a test may run several times.
+        if isinstance(value, Iterator):
+            return f"takes names that can be read more than once, not {argument}={value!r}; make it a list"
+        try:
+            as_names(value, argument)
+        except (TypeError, ValueError) as exc:
+            return f"has a bad argument: {exc}"
     return None
 
 
-def _with_sandbox(item: pytest.Item, names: list[str]) -> list[str]:
-    """The fixtures of a test with the sandbox before the first function-scoped one."""
-    definitions = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
-    others = [name for name in names if name != "import_sandbox"]
-    wider = [name in definitions and definitions[name][-1].scope != "function" for name in others]
-    position = [*wider, False].index(False)
-    return [*others[:position], "import_sandbox", *others[position:]]
+def _refuse_marker(problem: str) -> None:
+    """Fail a test with a bad marker before its fixtures are set up."""
+    raise pytest.fail.Exception(f"the marker {MARKER} {problem}", pytrace=False) from None
 
 
-@contextmanager
-def _opened_for(item: pytest.Item) -> Iterator[ImportSandbox]:
-    """The sandbox of a test, as its markers and the settings want it."""
-    arguments = [marker.kwargs for marker in item.iter_markers(MARKER)]
-    preserve = [name for each in arguments for name in as_names(each.get("preserve", ()), "preserve")]
-    blocked = [name for each in arguments for name in as_names(each.get("blocked", ()), "blocked")]
-    config = item.config
-    _register_once(config, _WiderFixtures())
-    sandbox = ImportSandbox(preserve=(*config.stash[_preserve_key], *preserve))
-    protect(sandbox, lambda: _modules_of_the_tests(item))
-    with sandbox:
-        if blocked:
-            sandbox.block(*blocked)
-        config.stash[_sandbox_key] = sandbox
+def _names_given_to(markers: list[pytest.Mark], argument: str) -> Iterator[str]:
+    """What the markers of a test give for an argument, added up."""
+    for marker in markers:
+        yield from as_names(marker.kwargs.get(argument, ()), argument)
+
+
+class _TestSandboxes:
+    """The sandbox of the test that is running, which spans its function-scoped fixtures and no others.
+
+    It is registered as a plugin when there is a test to isolate.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._preserve = _preserved_by_settings(config)
+        self._waiting: pytest.Item | None = None
+        """The test whose fixtures are being set up, until its sandbox opens."""
+        self.open: ImportSandbox | None = None
+        """The sandbox of the test that is running, unless a wider fixture is being set up."""
+
+    def isolate(self, item: pytest.Item) -> None:
+        """Let a test have a sandbox whenever it runs."""
+        self._register()
+        item.setup = partial(self._set_up, item, item.setup)  # type: ignore[method-assign]
+        item.teardown = partial(self._tear_down, item.teardown)  # type: ignore[method-assign]
+
+    def _register(self) -> None:
+        """Be called from now on; most runs do without."""
+        if not self._config.pluginmanager.is_registered(self):
+            self._config.pluginmanager.register(self)
+            # For a teardown that is interrupted when the session ends.
+            self._config.add_cleanup(self.close)
+
+    def _set_up(self, item: pytest.Item, set_up: Callable[[], None]) -> None:
+        """Set up a test, and have its sandbox open at the end."""
+        __tracebackhide__ = True
+        self._waiting = item
+        if not hasattr(item, "fixturenames"):
+            self._open_for_waiting()
+        set_up()
+        self._open_for_waiting()
+
+    def _tear_down(self, tear_down: Callable[[], None]) -> None:
+        """Tear down a test; its fixtures have been torn down before."""
+        __tracebackhide__ = True
         try:
-            yield sandbox
+            tear_down()
         finally:
-            del config.stash[_sandbox_key]
+            self.close()
+
+    def _open_for_waiting(self) -> None:
+        """Open the sandbox of the test that is being set up, if it isn't open yet."""
+        __tracebackhide__ = True
+        if self._waiting is not None:
+            item, self._waiting = self._waiting, None
+            self.open_for(item)
+
+    def open_for(self, item: pytest.Item) -> ImportSandbox:
+        """Open the sandbox of a test, as its markers and the settings want it."""
+        __tracebackhide__ = True
+        self._register()
+        markers = list(item.iter_markers(MARKER))
+        sandbox = ImportSandbox(preserve=(*self._preserve, *_names_given_to(markers, "preserve")))
+        protect(sandbox, lambda: _modules_of_the_tests(item))
+        blocked = tuple(_names_given_to(markers, "blocked"))
+        self.open = sandbox.__enter__()
+        if blocked:
+            try:
+                sandbox.block(*blocked)
+            except ValueError as exc:
+                self.close()
+                _refuse_marker(f"has a bad argument: {exc}")
+        return sandbox
+
+    def close(self) -> None:
+        """Close the sandbox of the test, if it is open."""
+        self._waiting = None
+        if self.open is not None:
+            sandbox, self.open = self.open, None
+            sandbox.__exit__(None, None, None)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)  # Around the plugins that run async fixtures.
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+        """Open the sandbox before the first function-scoped fixture, and put it aside for wider ones."""
+        __tracebackhide__ = True
+        if fixturedef.scope == "function":
+            self._open_for_waiting()
+        if fixturedef.scope == "function" or self.open is None:
+            return (yield)
+        # What the fixture requests in turn is outside already.
+        sandbox, self.open = self.open, None
+        try:
+            with suspended(sandbox):
+                return (yield)
+        finally:
+            self.open = sandbox
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self) -> Generator[None, object, object]:
+        """Close the sandbox also after `SystemExit`, for which pytest drops all finalizers that are left."""
+        try:
+            return (yield)
+        finally:
+            self.close()
 
 
-def _isolate_custom_item(item: pytest.Item) -> None:
-    """Open a sandbox round the setup and teardown of an item that has no fixtures."""
-    setup, teardown, sandbox = item.setup, item.teardown, ExitStack()
-
-    def isolated_setup() -> None:
-        sandbox.enter_context(_opened_for(item))
-        setup()
-
-    def isolated_teardown() -> None:
-        with sandbox:
-            teardown()
-
-    item.setup = isolated_setup  # type: ignore[method-assign]
-    item.teardown = isolated_teardown  # type: ignore[method-assign]
+_sandboxes_key = pytest.StashKey[_TestSandboxes]()
 
 
 def _modules_of_the_tests(item: pytest.Item) -> Iterator[ModuleType]:
@@ -218,32 +260,16 @@ def _modules_of_the_tests(item: pytest.Item) -> Iterator[ModuleType]:
             yield module
 
 
-class _WiderFixtures:
-    """Sets up fixtures that outlive the test outside its sandbox."""
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)  # Around the plugins that run async fixtures.
-    def pytest_fixture_setup(
-        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-    ) -> Generator[None, object, object]:
-        __tracebackhide__ = True
-        stash = request.config.stash
-        if fixturedef.scope == "function" or _sandbox_key not in stash:
-            return (yield)
-        sandbox = stash[_sandbox_key]
-        # What it requests in turn is outside already.
-        del stash[_sandbox_key]
-        try:
-            with suspended(sandbox):
-                return (yield)
-        finally:
-            stash[_sandbox_key] = sandbox
-
-
 @pytest.fixture
 def import_sandbox(request: pytest.FixtureRequest) -> Iterator[ImportSandbox]:
     """Put the import state back after the test, and evict, block and import modules meanwhile."""
-    with _opened_for(request.node) as sandbox:
-        yield sandbox
+    sandboxes = request.config.stash[_sandboxes_key]
+    if sandboxes.open is not None:
+        yield sandboxes.open
+        return
+    # Requested while a test runs that is not isolated otherwise.
+    yield sandboxes.open_for(request.node)
+    sandboxes.close()
 
 
 @pytest.fixture

@@ -295,3 +295,239 @@ def test_monkeypatch_undoes_its_changes_inside_of_the_sandbox(pytester: pytest.P
     result = pytester.runpytest()
 
     result.assert_outcomes(passed=2)
+
+
+def test_sandbox_of_a_test_without_fixtures_spans_the_hooks_of_its_call(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        import sys
+
+        import pytest
+
+
+        @pytest.hookimpl(trylast=True)
+        def pytest_runtest_setup():
+            sys.path.append("setup")
+
+
+        def pytest_runtest_call():
+            sys.path.append("call")
+
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_teardown():
+            sys.path.append("teardown")
+        """
+    )
+    pytester.makepyfile(
+        """
+        import sys
+
+        import pytest
+
+
+        @pytest.mark.isolated_imports
+        def test_isolated():
+            assert sys.path[-2:] == ["setup", "call"]
+
+
+        def test_afterwards():
+            assert sys.path.count("setup") == 1
+            assert "teardown" not in sys.path
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("name", ["import_sandbox", "fresh_import", "temp_package"])
+def test_marked_test_is_isolated_whatever_the_users_fixtures_are_called(
+    pytester: pytest.Pytester, name: str
+) -> None:
+    pytester.makepyfile(
+        f"""
+        import sys
+
+        import pytest
+
+
+        @pytest.fixture
+        def {name}():
+            sys.path.append("left by the fixture")
+            return "the user's own"
+
+
+        @pytest.mark.isolated_imports(blocked="wave")
+        def test_isolated({name}):
+            assert {name} == "the user's own"
+            with pytest.raises(ModuleNotFoundError):
+                import wave
+            sys.path.append("left by the test")
+
+
+        def test_nothing_is_left():
+            assert not [entry for entry in sys.path if entry.startswith("left by")]
+
+
+        def test_not_isolated({name}):
+            pass
+
+
+        def test_what_is_not_isolated_is_left():
+            assert "left by the fixture" in sys.path
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=4)
+
+
+def test_fixture_that_overrides_ours_and_builds_on_it_opens_the_sandbox_before_all_others(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+
+        import pytest
+
+
+        @pytest.fixture(autouse=True)
+        def autouse():
+            sys.path.append("autouse")
+
+
+        @pytest.fixture
+        def import_sandbox(import_sandbox):
+            import_sandbox.block("wave")
+            return import_sandbox
+
+
+        def test_it(import_sandbox):
+            assert import_sandbox.changes().path == ("+autouse",)
+            with pytest.raises(ModuleNotFoundError):
+                import wave
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("requested", ["as an argument", "in the middle"])
+def test_sandbox_closes_with_its_test_although_a_teardown_raises_system_exit(
+    pytester: pytest.Pytester, requested: str
+) -> None:
+    argument, request = {
+        "as an argument": ("import_sandbox, cli", "pass"),
+        "in the middle": ("request", "[request.getfixturevalue(each) for each in ('import_sandbox', 'cli')]"),
+    }[requested]
+    pytester.makepyfile(
+        f"""
+        import sys
+
+        import pytest
+
+
+        @pytest.fixture
+        def cli():
+            yield
+            sys.exit(3)
+
+
+        def test_exits({argument}):
+            {request}
+            sys.modules["left"] = sys
+
+
+        def test_not_isolated():
+            assert "left" not in sys.modules
+            sys.modules["wanted"] = sys
+
+
+        @pytest.mark.isolated_imports
+        def test_isolated():
+            assert "wanted" in sys.modules
+            sys.modules["left"] = sys
+
+
+        def test_last():
+            assert "wanted" in sys.modules
+            assert "left" not in sys.modules
+        """
+    )
+
+    result = pytester.runpytest_subprocess()
+
+    result.assert_outcomes(passed=4, errors=1)
+
+
+def test_sandbox_of_an_interrupted_test_closes_although_a_teardown_raises_system_exit(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import sys
+
+        import pytest
+
+
+        @pytest.fixture
+        def cli():
+            yield
+            sys.exit(3)
+
+
+        @pytest.mark.isolated_imports
+        def test_it(cli):
+            sys.modules["left"] = sys
+            raise KeyboardInterrupt
+        """,
+        script="""
+        import sys
+
+        import pytest
+
+        try:
+            pytest.main(["test_it.py"])
+        except SystemExit:
+            pass
+        assert "left" not in sys.modules
+        """,
+    )
+
+    result = pytester.runpython("script.py")
+
+    assert result.ret == 0
+
+
+def test_teardown_that_the_debugger_delays_is_inside_of_the_sandbox(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+        import unittest
+
+        import pytest
+
+
+        @pytest.mark.isolated_imports
+        class TestIt(unittest.TestCase):
+            def test_it(self):
+                pass
+
+            def tearDown(self):
+                sys.path.append("left")
+
+
+        def test_afterwards():
+            assert "left" not in sys.path
+        """
+    )
+
+    result = pytester.runpytest_subprocess("--pdb")
+
+    result.assert_outcomes(passed=2)

@@ -1,4 +1,4 @@
-"""Mistakes in the configuration and in markers are told before any test runs."""
+"""Mistakes in the configuration end the run before any test, and a bad marker fails its test at setup."""
 
 from __future__ import annotations
 
@@ -15,6 +15,16 @@ def assert_usage_error(result: pytest.RunResult, message: str) -> None:
     output = result.stdout.str() + result.stderr.str()
     assert "Traceback" not in output
     assert "INTERNALERROR" not in output
+
+
+def assert_refused(result: pytest.RunResult, test: str, problem: str) -> None:
+    """The error of a test is one line, and nothing of the test was set up."""
+    header = next(line for line in result.outlines if f" ERROR at setup of {test} " in line)
+    report = result.outlines[result.outlines.index(header) + 1 :]
+    # A worker of pytest-xdist says who it is.
+    lines = [line for line in report if not line.startswith("[gw0]")]
+    assert lines[0] == f"the marker isolated_imports {problem}"
+    assert lines[1].startswith("=====")
 
 
 @pytest.mark.parametrize(
@@ -39,52 +49,100 @@ def test_bad_setting(pytester: pytest.Pytester, setting: str, message: str) -> N
     assert_usage_error(result, message)
 
 
+NO_SECOND = "takes one positional argument, enabled, not"
+NO_NAMES = "names go to preserve= or blocked="
+TWO_MEANINGS = "not both; with False nothing is isolated"
+STANDS_ON = (
+    "can be neither evicted nor blocked: the test run itself stands on it. "
+    "To run its code again, use a new process."
+)
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (
-            "'numpy'",
-            "takes True or False, not 'numpy'; names go to preserve= or blocked=",
-        ),
-        ("1", "takes True or False, not 1; names go to preserve= or blocked="),
-        ("None", "takes True or False, not None; names go to preserve= or blocked="),
-        ("True, 'numpy'", "takes one positional argument, enabled, not (True, 'numpy')"),
+        ("'numpy'", f"takes True or False, not 'numpy'; {NO_NAMES}"),
+        ("1", f"takes True or False, not 1; {NO_NAMES}"),
+        ("None", f"takes True or False, not None; {NO_NAMES}"),
+        ("True, 'numpy'", f"{NO_SECOND} (True, 'numpy'); {NO_NAMES}"),
         ("block='numpy'", "takes preserve= and blocked=, not block='numpy'"),
         ("enabled=False", "takes preserve= and blocked=, not enabled=False"),
+        ("False, blocked='numpy'", f"takes False or blocked='numpy', {TWO_MEANINGS}"),
+        ("False, preserve=['numpy']", f"takes False or preserve=['numpy'], {TWO_MEANINGS}"),
         (
             "blocked=3",
             "has a bad argument: blocked must be the name of a module or an iterable of names, not 3",
         ),
         ("blocked=[3]", "has a bad argument: blocked must hold names of modules as str, not int: 3"),
-        (
-            "blocked='.numpy'",
-            f"has a bad argument: blocked: '.numpy' {NO_NAME}",
-        ),
-        (
-            "preserve=['a', '']",
-            f"has a bad argument: preserve: '' {NO_NAME}",
-        ),
+        ("blocked='.numpy'", f"has a bad argument: blocked: '.numpy' {NO_NAME}"),
+        ("preserve=['a', '']", f"has a bad argument: preserve: '' {NO_NAME}"),
+        ("blocked='sys'", f"has a bad argument: 'sys' {STANDS_ON}"),
+        ("blocked=['json', 'pytest']", f"has a bad argument: 'pytest' {STANDS_ON}"),
+        ("blocked='importlib.util'", f"has a bad argument: 'importlib.util' {STANDS_ON}"),
+        ("blocked='test_it'", f"has a bad argument: 'test_it' {STANDS_ON}"),
     ],
 )
-def test_bad_marker(pytester: pytest.Pytester, arguments: str, problem: str) -> None:
+def test_bad_marker_is_one_line_that_fails_the_test_at_setup(
+    pytester: pytest.Pytester, arguments: str, problem: str
+) -> None:
     pytester.makepyfile(
         test_it=f"""
+        import json
+        import sys
+
         import pytest
 
 
-        def test_fine():
-            pass
+        @pytest.fixture
+        def fixture():
+            sys.path.append("set up")
 
 
         @pytest.mark.isolated_imports({arguments})
-        def test_it():
-            pass
+        def test_it(fixture):
+            sys.path.append("ran")
+
+
+        def test_another_one():
+            assert not {{"set up", "ran"}} & set(sys.path)
+            assert sys.modules["json"] is json
         """
     )
 
     result = pytester.runpytest()
 
-    assert_usage_error(result, f"test_it.py::test_it: the marker isolated_imports {problem}")
+    result.assert_outcomes(errors=1, passed=1)
+    assert_refused(result, "test_it", problem)
+
+
+@pytest.mark.parametrize("names", ["(name for name in ['wave'])", "map(str, ['wave'])", "iter(['wave'])"])
+@pytest.mark.parametrize("argument", ["blocked", "preserve"])
+def test_names_that_can_be_read_only_once_are_refused(
+    pytester: pytest.Pytester, argument: str, names: str
+) -> None:
+    pytester.makepyfile(
+        test_it=f"""
+        import pytest
+
+        names = {names}
+
+
+        @pytest.mark.parametrize("number", [1, 2])
+        @pytest.mark.isolated_imports({argument}=names)
+        def test_it(number):
+            pass
+
+
+        def test_another_one():
+            assert next(names) == "wave"
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(errors=2, passed=1)
+    problem = "the marker isolated_imports takes names that can be read more than once"
+    result.stdout.re_match_lines([rf"{problem}, not {argument}=<.* at 0x\w+>; make it a list$"])
 
 
 def test_bad_marker_on_a_class_is_told_although_a_closer_one_is_fine(pytester: pytest.Pytester) -> None:
@@ -103,33 +161,29 @@ def test_bad_marker_on_a_class_is_told_although_a_closer_one_is_fine(pytester: p
 
     result = pytester.runpytest()
 
-    problem = "the marker isolated_imports takes preserve= and blocked=, not block='numpy'"
-    assert_usage_error(result, f"test_it.py::TestIt::test_it: {problem}")
+    result.assert_outcomes(errors=1)
+    assert_refused(result, "TestIt.test_it", "takes preserve= and blocked=, not block='numpy'")
 
 
-@pytest.mark.parametrize("name", ["pytest", "sys", "importlib.util", "builtins"])
-def test_block_of_a_module_that_the_run_stands_on(pytester: pytest.Pytester, name: str) -> None:
+def test_bad_marker_fails_a_method_of_unittest(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
-        test_it=f"""
+        test_it="""
+        import unittest
+
         import pytest
 
 
-        @pytest.mark.isolated_imports(blocked={name!r})
-        def test_it():
-            pass
-
-
-        def test_afterwards():
-            assert {name!r} in __import__("sys").modules
+        @pytest.mark.isolated_imports(blocked="sys")
+        class TestIt(unittest.TestCase):
+            def test_it(self):
+                pass
         """
     )
 
     result = pytester.runpytest()
 
-    result.assert_outcomes(errors=1, passed=1)
-    result.stdout.fnmatch_lines(
-        [f"E * ValueError: {name!r} can be neither evicted nor blocked: the test run itself stands on it.*"]
-    )
+    result.assert_outcomes(errors=1)
+    assert_refused(result, "TestIt.test_it", f"has a bad argument: 'sys' {STANDS_ON}")
 
 
 def test_bad_setting_with_xdist(pytester: pytest.Pytester) -> None:
@@ -143,7 +197,6 @@ def test_bad_setting_with_xdist(pytester: pytest.Pytester) -> None:
 
 
 def test_bad_marker_with_xdist(pytester: pytest.Pytester) -> None:
-    """A worker can't end the run with a usage error, so the test has an error of its own."""
     pytest.importorskip("xdist")
     pytester.makepyfile(
         test_it="""
@@ -163,7 +216,4 @@ def test_bad_marker_with_xdist(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("-p", "xdist", "-n1")
 
     result.assert_outcomes(errors=1, passed=1)
-    result.stdout.fnmatch_lines(
-        ["*test_it.py::test_it: the marker isolated_imports takes preserve= and blocked=, not block='all'"]
-    )
-    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+    assert_refused(result, "test_it", "takes preserve= and blocked=, not block='all'")
