@@ -34,7 +34,7 @@ from pytest_importsandbox._core.modules import (
     stays_in_place,
     unbind,
 )
-from pytest_importsandbox._core.names import in_tree, tree
+from pytest_importsandbox._core.names import in_tree, parents, tree
 from pytest_importsandbox._core.preserved import ExtensionPackages, Store
 from pytest_importsandbox._core.state import ImportState, Index, NamespacePackages, ShadowingAttributes
 from pytest_importsandbox._core.watcher import (
@@ -162,8 +162,11 @@ class Process:
             self.spans.extend(aside.spans)
             inside.restore()
 
-    def evict(self, roots: tuple[str, ...], running: Iterable[ModuleType]) -> None:
-        """Take modules with their submodules out of the import state, noting what they were."""
+    def evict(self, roots: tuple[str, ...], running: Iterable[ModuleType]) -> set[str]:
+        """Take modules with their submodules out of the import state, noting what they were.
+
+        Return the names of those that stay for the sake of the running test module.
+        """
         span = self.spans[-1]
         # What they declared lazily has to be known before they are gone.
         self._look_at_new_modules()
@@ -175,12 +178,16 @@ class Process:
                 self._keep(each)
             span.evicted.update(roots)
             modules = {}
-            staying = {id(module) for module in running}
+            staying: set[str] = set()
+            running_ids = {id(module) for module in running}
             for root in roots:
-                for name in tree(list(sys.modules), root):
+                names = tree(list(sys.modules), root)
+                home = _home_of(running_ids, names, root)
+                staying |= home
+                for name in names:
                     module: Any = sys.modules[name]
                     blocked = module is None and self.watcher.is_blocked(name)
-                    if blocked or id(module) in staying or stays_in_place(module):
+                    if blocked or name in home or stays_in_place(module):
                         continue
                     modules[name] = module
             for name, module in modules.items():
@@ -192,6 +199,7 @@ class Process:
                     }
             self._take_away(modules)
             self.hooks.evicted(modules)
+        return staying - modules.keys()
 
     def block(self, roots: tuple[str, ...]) -> None:
         """Take modules away and let nothing import them."""
@@ -306,6 +314,19 @@ class Process:
         remove_modules(modules)
         for name, module in modules.items():
             unbind(name, module)
+
+
+def _home_of(running: set[int], names: list[str], root: str) -> set[str]:
+    """What stays of a package: the running modules in it, their own packages whole, and those around them."""
+    home: set[str] = set()
+    for name in names:
+        if id(sys.modules[name]) in running:
+            home.update((name, *parents(name)))
+            package = name.rpartition(".")[0]
+            # The modules beside a test are its helpers, unless the package is evicted by its own name.
+            if package != root:
+                home.update(tree(names, package))
+    return home
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import sys
 from builtins import __import__ as _import
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib import reload as _reload
 from types import ModuleType, TracebackType
 from typing import Protocol, final
 
@@ -17,6 +18,13 @@ from pytest_importsandbox._core.process import process
 from pytest_importsandbox._core.state import ImportChanges
 from pytest_importsandbox._core.watcher import Span
 from pytest_importsandbox._temp_package import TempPackageFactory
+
+_FILES_OF_RELOAD = (
+    __file__,
+    _reload.__code__.co_filename,
+    "<frozen importlib._bootstrap>",
+    "<frozen importlib._bootstrap_external>",
+)
 
 
 class FreshImport(Protocol):
@@ -100,7 +108,8 @@ class ImportSandbox:
 
         The module and its submodules are evicted and imported again; its parent packages are left
         alone. The new modules stay in `sys.modules` until the sandbox ends. Extension modules come
-        back as the same objects, unless one is named itself.
+        back as the same objects, unless one is named itself. A package that the running test module
+        lies in stays where it is, and runs again there as by `importlib.reload`.
 
         :param name: The name of the module, absolute or relative, as for `importlib.import_module`.
         :param package: The package that a relative name starts from.
@@ -128,13 +137,15 @@ class ImportSandbox:
 
         trial = process.open(span.preserve)
         try:
-            process.evict(evicted, self._find_running())
+            staying = process.evict(evicted, self._find_running())
             process.block(unavailable)
+            stays = absolute in staying and not process.watcher.is_blocked(absolute)
+            run = _reload_by_name if stays else _import
             if lazy is None:
-                _import(absolute)
+                run(absolute)
             else:  # from 3.15
                 with lazy_imports.in_mode(lazy):
-                    _import(absolute)
+                    run(absolute)
             module: ModuleType = sys.modules[absolute]
         except BaseException as exc:
             had_extensions = trial.extensions or any(
@@ -157,7 +168,9 @@ class ImportSandbox:
         """Remove modules and all their submodules, so that the next import runs them again.
 
         Compiled and frozen modules of the standard library stay in place; extension modules of
-        other packages come back as the same objects, unless they are named themselves.
+        other packages come back as the same objects, unless they are named themselves. The running
+        test module stays as well, with the packages that it lies in, and with its neighbours if its
+        own package is none of those that are named.
 
         :param names: Absolute names of modules. Those that are not loaded are no error.
         :raises TypeError: If a name is not a `str`.
@@ -226,6 +239,20 @@ class ImportSandbox:
                     f"{name!r} can be neither evicted nor blocked: the test run itself stands on it. "
                     "To run its code again, use a new process."
                 )
+
+
+def _reload_by_name(name: str) -> None:
+    """Run a module again where it is."""
+    __tracebackhide__ = True
+    try:
+        _reload(sys.modules[name])
+    except BaseException as exc:
+        # The import system takes its own frames out of the traceback of an import, but not of a reload.
+        place = exc.__traceback__
+        while place is not None and place.tb_frame.f_code.co_filename in _FILES_OF_RELOAD:
+            place = place.tb_next
+        exc.__traceback__ = place
+        raise
 
 
 def _names_one_of(exc: BaseException, blocked: Iterable[str]) -> bool:
