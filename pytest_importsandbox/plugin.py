@@ -93,6 +93,8 @@ def pytest_collection_modifyitems(
         problem = next(filter(None, map(_problem_with, markers)), None)
         if problem is not None:
             item.setup = partial(_refuse_marker, problem)  # type: ignore[method-assign]
+            # Some kinds of tests can't be torn down if they were not set up.
+            item.teardown = lambda: None  # type: ignore[method-assign]
         elif _is_isolated(markers, everything) or _requests_sandbox(item):
             config.stash[_sandboxes_key].isolate(item)
             if knows_threads:

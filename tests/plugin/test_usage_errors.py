@@ -165,15 +165,24 @@ def test_bad_marker_on_a_class_is_told_although_a_closer_one_is_fine(pytester: p
     assert_refused(result, "TestIt.test_it", "takes preserve= and blocked=, not block='numpy'")
 
 
-def test_bad_marker_fails_a_method_of_unittest(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ("block='numpy'", "takes preserve= and blocked=, not block='numpy'"),
+        ("blocked='sys'", f"has a bad argument: 'sys' {STANDS_ON}"),
+    ],
+)
+def test_bad_marker_fails_a_method_of_unittest(
+    pytester: pytest.Pytester, arguments: str, problem: str
+) -> None:
     pytester.makepyfile(
-        test_it="""
+        test_it=f"""
         import unittest
 
         import pytest
 
 
-        @pytest.mark.isolated_imports(blocked="sys")
+        @pytest.mark.isolated_imports({arguments})
         class TestIt(unittest.TestCase):
             def test_it(self):
                 pass
@@ -183,7 +192,29 @@ def test_bad_marker_fails_a_method_of_unittest(pytester: pytest.Pytester) -> Non
     result = pytester.runpytest()
 
     result.assert_outcomes(errors=1)
-    assert_refused(result, "TestIt.test_it", f"has a bad argument: 'sys' {STANDS_ON}")
+    assert_refused(result, "TestIt.test_it", problem)
+
+
+def test_bad_marker_fails_a_doctest(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        library='''
+        import pytest
+
+        pytestmark = pytest.mark.isolated_imports(block="numpy")
+
+
+        def function():
+            """
+            >>> 1 + 1
+            2
+            """
+        '''
+    )
+
+    result = pytester.runpytest("--doctest-modules")
+
+    result.assert_outcomes(errors=1)
+    assert_refused(result, "[doctest] library.function", "takes preserve= and blocked=, not block='numpy'")
 
 
 def test_bad_setting_with_xdist(pytester: pytest.Pytester) -> None:
