@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "only once in a process, 'blocked' modules that cannot be imported.",
     )
     _everything_is_isolated(config)
-    if process.install():
+    if process.install(config.pluginmanager.rewrite_hook):
         config.add_cleanup(process.uninstall)
     config.stash[_sandboxes_key] = _TestSandboxes(config)
 
