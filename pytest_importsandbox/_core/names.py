@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Iterator
+from typing import Any
 
-# What import itself runs on: without these, nothing can be imported again.
-# https://docs.python.org/3/reference/import.html and CPython's Lib/importlib/_bootstrap.py, _setup().
+# Imports fail while one of these is blocked, or after it ran again: tests/core/test_names.py tries it.
+# Of what only looks like machinery, such as `_warnings` or `zipimport`, import keeps the objects it needs.
 _MACHINERY = (
     "_frozen_importlib",
     "_frozen_importlib_external",
-    "_imp",
     "_io",
-    "_thread",
-    "_warnings",
-    "_weakref",
     "builtins",
-    "importlib",
-    "marshal",
-    "nt",
-    "posix",
+    "importlib._bootstrap",
+    "importlib._bootstrap_external",
+    "importlib.util",
     "sys",
-    "zipimport",
 )
 # What a test run itself stands on.
 _RUNNING = ("__main__", "_pytest", "pluggy", "pytest", "pytest_importsandbox")
 
-PROTECTED = frozenset(_MACHINERY + _RUNNING)
+PROTECTED = (*_MACHINERY, *_RUNNING)
+
+
+def is_protected(name: str) -> bool:
+    """Whether the run stands on a module, on a package around it, or on a part of it."""
+    return in_tree(name, PROTECTED) or any(in_tree(each, (name,)) for each in PROTECTED)
 
 
 def resolve(name: object, package: str | None) -> str:
@@ -37,6 +37,11 @@ def resolve(name: object, package: str | None) -> str:
     bare = name.lstrip(".")
     level = len(name) - len(bare)
     if bare and not level:
+        if package is not None and not isinstance(package, str):
+            raise TypeError(
+                f"package must be the name of a package as str, not {type(package).__name__}: {package!r}; "
+                "names to run afresh or to block go to fresh= or blocked="
+            )
         return name
     if level and isinstance(package, str) and package and package.count(".") >= level - 1:
         base = package.rsplit(".", level - 1)[0]
@@ -51,7 +56,8 @@ def resolve(name: object, package: str | None) -> str:
 def as_names(names: str | Iterable[str], argument: str) -> tuple[str, ...]:
     """The absolute module names in an argument; one name may stand alone."""
     __tracebackhide__ = True
-    if isinstance(names, str):
+    if isinstance(names, (str, bytes)):
+        # bytes are refused as one name, not as the numbers that they are made of.
         names = (names,)
     try:
         found = tuple(names)
@@ -70,6 +76,15 @@ def as_names(names: str | Iterable[str], argument: str) -> tuple[str, ...]:
                 "give an absolute dotted name such as 'package.module'"
             )
     return found
+
+
+def flat_names(names: Iterable[object], argument: str) -> tuple[str, ...]:
+    """The absolute module names in positional arguments, each a name or an iterable of names."""
+    __tracebackhide__ = True
+    flat: list[Any] = []
+    for each in names:
+        flat += each if isinstance(each, Iterable) and not isinstance(each, (str, bytes)) else [each]
+    return as_names(flat, argument)
 
 
 def parents(name: str) -> Iterator[str]:

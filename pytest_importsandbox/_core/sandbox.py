@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from builtins import __import__ as _import
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import reload as _reload
 from types import ModuleType, TracebackType
@@ -13,7 +13,7 @@ from typing import Protocol, final
 from pytest_importsandbox._core import lazy as lazy_imports
 from pytest_importsandbox._core.lazy import LazyMode
 from pytest_importsandbox._core.modules import is_extension
-from pytest_importsandbox._core.names import PROTECTED, as_names, in_tree, resolve, top_level
+from pytest_importsandbox._core.names import as_names, flat_names, in_tree, is_protected, parents, resolve
 from pytest_importsandbox._core.process import process
 from pytest_importsandbox._core.state import ImportChanges
 from pytest_importsandbox._core.watcher import Span
@@ -69,6 +69,16 @@ class ImportSandbox:
         self.temp_package = TempPackageFactory(self._opened)
         """Writes packages that can be imported until the sandbox ends: :class:`TempPackageFactory`."""
 
+    def __repr__(self) -> str:
+        if self._span not in process.spans:
+            return "<ImportSandbox, not open>"
+        holds = {
+            "preserve": self._preserve,
+            "blocked": sorted(self._span.blocked),
+            "evicted": sorted(self._span.evicted),
+        }
+        return f"<ImportSandbox, {'; '.join(['open', *_shown(holds)])}>"
+
     def __enter__(self) -> ImportSandbox:
         """Take the snapshot.
 
@@ -123,8 +133,10 @@ class ImportSandbox:
         :raises ImportError:
             And whatever else the module raises, as from `importlib.import_module`. The import
             state is then what it was before the call.
-        :raises TypeError: If a name is not a `str`.
-        :raises ValueError: If a module is named that the run itself stands on, or there is no such mode.
+        :raises TypeError: If a name, or `package`, is not a `str`.
+        :raises ValueError:
+            If a module is named that the run itself stands on, if a package that contains the module is
+            blocked in the same call, or if there is no such mode.
         :raises RuntimeError: If the sandbox is not open, or Python has no lazy imports.
         """
         __tracebackhide__ = True
@@ -134,6 +146,12 @@ class ImportSandbox:
         evicted = (absolute, *as_names(fresh, "fresh"))
         unavailable = as_names(blocked, "blocked")
         self._check(*evicted, *unavailable)
+        for parent in parents(absolute):
+            if parent in unavailable:
+                raise ValueError(
+                    f"{absolute!r} cannot be imported: {parent!r}, which contains it, "
+                    "is blocked in the same call"
+                )
 
         trial = process.open(span.preserve)
         try:
@@ -164,7 +182,7 @@ class ImportSandbox:
         process.commit(trial)
         return module
 
-    def evict(self, *names: str) -> None:
+    def evict(self, *names: str | Iterable[str]) -> None:
         """Remove modules and all their submodules, so that the next import runs them again.
 
         Compiled and frozen modules of the standard library stay in place; extension modules of
@@ -172,30 +190,33 @@ class ImportSandbox:
         test module stays as well, with the packages that it lies in, and with its neighbours if its
         own package is none of those that are named.
 
-        :param names: Absolute names of modules. Those that are not loaded are no error.
+        :param names:
+            Absolute names of modules, or iterables of them. Those that are not loaded are no error.
         :raises TypeError: If a name is not a `str`.
         :raises ValueError: If a name is not absolute, or the run itself stands on the module.
         :raises RuntimeError: If the sandbox is not open.
         """
         __tracebackhide__ = True
         self._opened()
-        evicted = as_names(names, "names")
+        evicted = flat_names(names, "names")
         self._check(*evicted)
         process.evict(evicted, self._find_running())
 
-    def block(self, *names: str) -> None:
+    def block(self, *names: str | Iterable[str]) -> None:
         """Make modules look as if they were not installed, until the sandbox ends.
 
         `import` raises `ModuleNotFoundError` and `importlib.util.find_spec` returns None.
 
-        :param names: Absolute names of modules, whether loaded or not, with all their submodules.
+        :param names:
+            Absolute names of modules, or iterables of them, whether loaded or not; all their submodules
+            go too.
         :raises TypeError: If a name is not a `str`.
         :raises ValueError: If a name is not absolute, or the run itself stands on the module.
         :raises RuntimeError: If the sandbox is not open.
         """
         __tracebackhide__ = True
         self._opened()
-        blocked = as_names(names, "names")
+        blocked = flat_names(names, "names")
         self._check(*blocked)
         process.block(blocked)
 
@@ -232,13 +253,23 @@ class ImportSandbox:
     def _check(self, *names: str) -> None:
         """Refuse names of modules that the run itself stands on."""
         __tracebackhide__ = True
-        running = {id(module) for module in self._find_running()}
         for name in names:
-            if top_level(name) in PROTECTED or id(sys.modules.get(name)) in running:
+            if self._is_needed(name):
                 raise ValueError(
                     f"{name!r} can be neither evicted nor blocked: the test run itself stands on it. "
                     "To run its code again, use a new process."
                 )
+
+    def _is_needed(self, name: str) -> bool:
+        """Whether the run itself stands on a module."""
+        return is_protected(name) or any(sys.modules.get(name) is module for module in self._find_running())
+
+
+def _shown(names: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """Names in groups, without the groups that are empty."""
+    for group, members in names.items():
+        if members:
+            yield f"{group}: {', '.join(members)}"
 
 
 def _reload_by_name(name: str) -> None:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import pkgutil
+import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from pytest_importsandbox._core.names import PROTECTED, as_names, in_tree, parents, resolve, top_level, tree
+from pytest_importsandbox._core.names import (
+    as_names,
+    flat_names,
+    in_tree,
+    is_protected,
+    parents,
+    resolve,
+    top_level,
+    tree,
+)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +92,30 @@ def test_one_name_may_stand_alone() -> None:
 )
 def test_any_iterable_of_names_is_taken(names: object) -> None:
     assert as_names(names, "blocked") == ("pkg", "other.sub")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("pkg", "other.sub"), (["pkg", "other.sub"],), ("pkg", iter(["other.sub"])), (["pkg"], {"other.sub"})],
+)
+def test_positional_names_may_come_in_iterables(names: tuple[object, ...]) -> None:
+    assert flat_names(names, "names") == ("pkg", "other.sub")
+
+
+@pytest.mark.parametrize("package", [["json"], 5, b"pkg"], ids=lambda package: type(package).__name__)
+def test_package_that_is_no_str_is_a_type_error_even_where_it_is_not_needed(package: object) -> None:
+    with pytest.raises(TypeError) as raised:
+        resolve("pkg.sub", package)  # type: ignore[arg-type]
+
+    assert str(raised.value) == (
+        f"package must be the name of a package as str, not {type(package).__name__}: {package!r}; "
+        "names to run afresh or to block go to fresh= or blocked="
+    )
+
+
+def test_bytes_are_refused_as_one_name() -> None:
+    with pytest.raises(TypeError, match=r"^preserve must hold names of modules as str, not bytes: b'x'$"):
+        as_names(b"x", "preserve")  # type: ignore[arg-type]
 
 
 def test_names_outside_ascii_are_taken() -> None:
@@ -155,12 +192,149 @@ def test_tree_passes_over_keys_that_are_no_names() -> None:
     assert tree(names, "pkg") == ["pkg"]
 
 
-@pytest.mark.parametrize("part", ["_bootstrap", "_bootstrap_external"])
-def test_everything_that_import_is_made_of_is_protected(part: str) -> None:
-    machinery = importlib.import_module(f"importlib.{part}")
+# What the run stands on
 
-    made_of = [value for value in vars(machinery).values() if isinstance(value, ModuleType)]
+# Imports of every kind, beside and after a sandbox in which one module is blocked or evicted.
+TRIAL = """
+import codecs
+import importlib
+import importlib.util
+import os
+import sys
+import tempfile
+import threading
+import traceback
+import zipfile
+from pathlib import Path
 
-    protected = [module for name, module in sys.modules.items() if top_level(name) in PROTECTED]
-    assert sys in made_of
-    assert [module for module in made_of if module not in protected] == []
+from pytest_importsandbox import ImportSandbox
+from pytest_importsandbox._core import sandbox as sandbox_module
+
+sandbox_module.is_protected = lambda name: False
+act, *names = sys.argv[1:]
+# Looking up a codec is no part of import.
+for codec in ("latin-1", "iso-8859-1", "ascii", "cp437", "utf-8-sig"):
+    codecs.lookup(codec)
+
+
+def try_imports(directory):
+    def write(file, source):
+        path = directory / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source, encoding="latin-1")
+
+    write("plain.py", "X = 1")
+    write("package/__init__.py", "from . import part")
+    write("package/part.py", "X = 1")
+    write("spread/part.py", "X = 1")
+    write("encoded.py", "# coding: latin-1\\nX = '\\xe9'")
+    write("late.py", "X = 1")
+    write("raising.py", "1 / 0")
+    write("bad.py", "x = = 1")
+    with zipfile.ZipFile(directory / "archive.zip", "w") as archive:
+        archive.writestr("zipped.py", "X = 1")
+    sys.path[:0] = [str(directory), str(directory / "archive.zip")]
+    found = ("plain", "package", "package.part", "spread.part", "encoded", "zipped", "_struct", "_random")
+    for module in found:
+        assert importlib.util.find_spec(module).name == module
+        importlib.import_module(module)
+        exec(f"import {module}")
+    del sys.modules["plain"]  # The second time it comes from bytecode.
+    importlib.reload(importlib.import_module("plain"))
+    failing = {"raising": ZeroDivisionError, "bad": SyntaxError, "absent": ModuleNotFoundError}
+    for module, error in failing.items():
+        try:
+            importlib.import_module(module)
+        except error as exc:
+            sys.__excepthook__(error, exc, exc.__traceback__)
+        else:
+            raise AssertionError(module)
+    assert importlib.util.find_spec("absent") is None
+    thread = threading.Thread(target=importlib.import_module, args=["late"])
+    thread.start()
+    thread.join()
+    spec = importlib.util.spec_from_file_location("by_path", directory / "plain.py")
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    assert sys.modules["late"].X == 1
+
+
+for name in names:
+    with tempfile.TemporaryDirectory() as directory:
+        before = sys.modules.copy()
+        with ImportSandbox() as sandbox:
+            getattr(sandbox, act)(name)
+            try_imports(Path(directory, "inside"))
+        assert [each for each in before if sys.modules.get(each) is not before[each]] == []
+        with ImportSandbox():
+            try_imports(Path(directory, "afterwards"))
+    print(name)
+"""
+
+# Refused for another reason: what they are to those who would look for what went wrong.
+NEEDED_ALL_THE_SAME = {
+    "builtins": "all names of all modules",
+    "importlib": "the package of importlib.util",
+    "importlib._bootstrap_external": "one half of importlib._bootstrap",
+    "_frozen_importlib": "importlib._bootstrap itself",
+    "_frozen_importlib_external": "importlib._bootstrap_external itself",
+}
+
+
+def machinery() -> set[str]:
+    """What import is made of, and what is loaded before the first import statement of a program."""
+    importlib_parts = {f"importlib.{each.name}" for each in pkgutil.iter_modules(importlib.__path__)}
+    command = [sys.executable, "-I", "-S", "-c", "import sys; print(*sys.modules)"]
+    at_start = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout.split()
+    return {"importlib", *importlib_parts, *at_start} - {"__main__"}
+
+
+@pytest.fixture
+def try_imports(tmp_path: Path) -> Callable[..., list[str]]:
+    """Block or evict modules one after the other, in a process; return those with which imports work."""
+    script = tmp_path / "trial.py"
+    script.write_text(TRIAL, encoding="utf-8")
+
+    def run(act: str, *names: str) -> list[str]:
+        command = [sys.executable, str(script), act, *names]
+        return subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", timeout=60).stdout.split()
+
+    return run
+
+
+@pytest.mark.parametrize("act", ["block", "evict"])
+def test_modules_that_are_not_refused_do_not_break_imports(
+    act: str, try_imports: Callable[..., list[str]]
+) -> None:
+    free = sorted(name for name in machinery() if not is_protected(name))
+
+    assert try_imports(act, *free) == free
+
+
+def test_modules_that_are_refused_break_imports_when_they_are_blocked(
+    try_imports: Callable[..., list[str]],
+) -> None:
+    refused = {name for name in machinery() if is_protected(name)}
+
+    harmless = {name for name in refused if try_imports("block", name)}
+
+    assert harmless == NEEDED_ALL_THE_SAME.keys()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["_warnings", "_thread", "_weakref", "zipimport", "marshal", "importlib.resources", "importlib.abc"],
+)
+def test_what_only_looks_like_machinery_is_not_protected(name: str) -> None:
+    assert not is_protected(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["importlib", "importlib.util", "importlib.util.part", "pytest", "pluggy._hooks"]
+)
+def test_packages_and_parts_of_what_is_protected_are_protected(name: str) -> None:
+    assert is_protected(name)
+
+
+@pytest.mark.parametrize("name", ["pytest_cov", "sysconfig", "_iota", "app.sys"])
+def test_names_that_only_begin_or_end_like_a_protected_one_are_free(name: str) -> None:
+    assert not is_protected(name)

@@ -92,11 +92,13 @@ def test_import_sandbox(import_sandbox: ImportSandbox) -> None:
     assert_type(import_sandbox.fresh_import(".sub", "pkg", fresh="a", blocked=["b"], lazy="all"), ModuleType)
     import_sandbox.evict()
     import_sandbox.evict("pkg", "other.sub")
+    import_sandbox.evict(["pkg", "other.sub"])
     import_sandbox.block("numpy", "scipy")
+    import_sandbox.block("numpy", {"scipy"})
     assert_type(import_sandbox.pending(), tuple[str, ...])
     assert_type(import_sandbox.temp_package("pkg", "X = 1"), TempPackage)
     import_sandbox.evict(5)  # type: ignore[arg-type]
-    import_sandbox.block(["numpy"])  # type: ignore[arg-type]
+    import_sandbox.block([5])  # type: ignore[list-item]
 
 
 def test_parts_of_a_sandbox_are_what_the_fixtures_give(import_sandbox: ImportSandbox) -> None:
