@@ -2,12 +2,13 @@
 
 from pytest_importsandbox._core.sandbox import FreshImport, ImportSandbox
 from pytest_importsandbox._core.state import ImportChanges
-from pytest_importsandbox._temp_package import TempPackage, TempPackageFactory
+from pytest_importsandbox._temp_package import TempModule, TempPackage, TempPackageFactory
 
 __all__ = [
     "FreshImport",
     "ImportChanges",
     "ImportSandbox",
+    "TempModule",
     "TempPackage",
     "TempPackageFactory",
 ]

@@ -1,23 +1,33 @@
-"""Packages written for one test, which every import finds as they are now."""
+"""Packages and modules written for one test, which every import finds as they are now."""
 
 from __future__ import annotations
 
-import importlib
-
-# `invalidate_caches` needs it: what it imports is not a change that a test made.
-import importlib.metadata
+import glob
 import linecache
 import os
 import shutil
+import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from importlib._bootstrap_external import _NamespacePath  # type: ignore[attr-defined]
+from importlib.metadata import MetadataPathFinder
 from importlib.util import cache_from_source
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import final
+from typing import Any, final
 
+from pytest_importsandbox._core.modules import namespace as namespace_of
 from pytest_importsandbox._core.modules import prepend_to_path
-from pytest_importsandbox._core.names import as_names
+from pytest_importsandbox._core.names import as_names, parents, top_level
+
+# https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file#naming-conventions
+_DEVICES = frozenset(
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
+    + [f"{device}{number}" for device in ("COM", "LPT") for number in "123456789\xb9\xb2\xb3"]
+)
+_RESERVED_CHARACTERS = frozenset('"*:<>?|') | frozenset(map(chr, range(32)))
 
 
 @final
@@ -51,7 +61,8 @@ class TempPackage:
         :param content:
             Text, which is dedented and encoded in UTF-8, or bytes, which are written as they are.
         :raises ValueError:
-            If the path is absolute or empty, leaves the package, or names a directory.
+            If the path is absolute or empty, leaves the package, names a directory, or cannot be written
+            on every system: two paths that differ in case alone, or a name that Windows reserves.
         :raises TypeError:
             If the path is not a `str`, or the content neither `str` nor `bytes`.
         """
@@ -69,12 +80,14 @@ class TempPackage:
         path = self.path / _relative(file)
         path.unlink()
         _forget(path)
-        importlib.invalidate_caches()
+        _invalidate_caches()
 
     def _write_all(self, files: Mapping[str, str | bytes]) -> None:
         """Check all files, then write them."""
         __tracebackhide__ = True
         encoded = _encoded(files, namespace=self._namespace)
+        there = (path.relative_to(self.path) for path in self.path.rglob("*"))
+        _refuse_case_collisions(encoded, map(PurePosixPath, there))
         paths = {self.path / relative: content for relative, content in encoded.items()}
         for path in paths:
             if path.is_dir():
@@ -91,7 +104,7 @@ class TempPackage:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
             _forget(path)
-        importlib.invalidate_caches()
+        _invalidate_caches()
 
     def _missing_inits(self, paths: Mapping[Path, bytes]) -> dict[Path, bytes]:
         """The `__init__.py` of the packages on the way to Python files, where there is none."""
@@ -106,12 +119,53 @@ class TempPackage:
 
 
 @final
+class TempModule:
+    """A single-file module in a temporary directory, made by `temp_package.module`.
+
+    It can be rewritten any number of times: a fresh import, its tracebacks and `inspect.getsource` see
+    the newest text.
+    """
+
+    name: str
+    """The name of the module."""
+    path: Path
+    """The file of the module."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"<TempModule {self.name!r} at {str(self.path)!r}>"
+
+    def write(self, source: str | bytes) -> None:
+        """Write the module anew, and make imports see it.
+
+        :param source: Text, which is dedented and encoded in UTF-8, or bytes, which are written as they are.
+        :raises TypeError: If the source is neither `str` nor `bytes`.
+        """
+        __tracebackhide__ = True
+        self.path.write_bytes(_as_bytes(self.path.name, source))
+        _forget(self.path)
+        _invalidate_caches()
+
+
+@final
 class TempPackageFactory:
     """Writes packages into temporary directories; the type of the fixture ``temp_package``."""
 
-    def __init__(self, check_open: Callable[[], object]) -> None:
-        self._check_open = check_open
-        self._directories: list[Path] = []
+    def __init__(self, check: Callable[..., None], evict: Callable[[str], None]) -> None:
+        self._check = check
+        """Raises if the sandbox is not open, or if no file can take the place of the module of a name."""
+        self._evict = evict
+        self._directories: list[weakref.finalize[..., TempPackageFactory]] = []
+        """They are deleted at the exit of the process if they have not been before."""
+        self._made: list[TempPackage | TempModule] = []
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the packages and modules that have been written."""
+        return [each.name for each in self._made]
 
     def __call__(
         self,
@@ -122,7 +176,8 @@ class TempPackageFactory:
     ) -> TempPackage:
         """Write a package that can be imported until the sandbox ends.
 
-        It lies in a new temporary directory, which comes first on `sys.path`.
+        It lies in a new temporary directory, which comes first on `sys.path`. What was loaded under its
+        name before is evicted, so that the next import finds the package that was just written.
 
         :param name:
             The name of the package. A dotted name creates the packages on the way to it.
@@ -132,19 +187,23 @@ class TempPackageFactory:
             ``__init__.py`` is created where it is not given.
         :param namespace:
             Whether to make a namespace package, and so no ``__init__.py``. Two namespace packages of the
-            same name have two directories (https://docs.python.org/3/reference/import.html#namespace-packages).
+            same name have two directories (https://docs.python.org/3/reference/import.html#namespace-packages),
+            and one that is loaded already stays and has one more.
         :returns: The package, whose files can be rewritten.
         :raises ValueError:
-            If the name is no absolute module name, or a path is absolute or empty, leaves the
-            package, or stands for both a file and a directory. Nothing has been written then.
+            If the name is no absolute module name, or that of a module that the run itself stands on or
+            that stays in place (built-in, frozen and extension modules of the standard library), or if a
+            path is absolute or empty, leaves the package, stands for both a file and a directory, or cannot
+            be written on every system. Nothing has been written then.
         :raises TypeError: If the name, a path or a content has the wrong type.
         :raises RuntimeError: If the sandbox is not open.
         """
         __tracebackhide__ = True
-        self._check_open()
+        self._check()
         if not isinstance(name, str):
             raise TypeError(f"the name of a package must be a str, not {type(name).__name__}: {name!r}")
         as_names(name, "name")
+        _refuse_reserved(name, name.split("."))
         if isinstance(files, str):
             files = {"__init__.py": files}
         files = {} if files is None else files
@@ -153,10 +212,11 @@ class TempPackageFactory:
                 "files must be a mapping of paths to contents, or the text of __init__.py, "
                 f"not {type(files).__name__}: {files!r}"
             )
-        _encoded(files, namespace=namespace)
+        _refuse_case_collisions(_encoded(files, namespace=namespace), ())
+        shadowed = _loaded_instead_of_portion(name) if namespace else (top_level(name),)
+        self._check(*shadowed)
 
-        directory = Path(tempfile.mkdtemp(prefix="importsandbox-")).resolve()
-        self._directories.append(directory)
+        directory = self._new_directory()
         *parents, _ = name.split(".")
         path = directory.joinpath(*name.split("."))
         path.mkdir(parents=True)
@@ -166,19 +226,90 @@ class TempPackageFactory:
         package = TempPackage(name, path, namespace=namespace)
         package._write_all(files)
         prepend_to_path(str(directory))
+        self._made.append(package)
+        for each in shadowed:
+            self._evict(each)
         return package
 
+    def module(self, name: str, source: str | bytes) -> TempModule:
+        """Write a module of a single file that can be imported until the sandbox ends.
+
+        Its file lies in a new temporary directory, which comes first on `sys.path`. What was loaded under
+        its name before is evicted.
+
+        :param name: The name of the module, without dots: a module in a package is a file of the package.
+        :param source: Text, which is dedented and encoded in UTF-8, or bytes, which are written as they are.
+        :returns: The module, which can be rewritten.
+        :raises ValueError:
+            If the name is no module name, has dots, cannot be that of a file on every system, or is that of
+            a module that the run itself stands on or that stays in place. Nothing has been written then.
+        :raises TypeError: If the name is not a `str`, or the source neither `str` nor `bytes`.
+        :raises RuntimeError: If the sandbox is not open.
+        """
+        __tracebackhide__ = True
+        self._check()
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a module must be a str, not {type(name).__name__}: {name!r}")
+        as_names(name, "name")
+        if "." in name:
+            raise ValueError(
+                f"{name!r} has dots; give the name of a top-level module without a suffix, "
+                "and write a module of a package with temp_package(package, files)"
+            )
+        _refuse_reserved(name, [name])
+        content = _as_bytes(f"{name}.py", source)
+        self._check(name)
+
+        directory = self._new_directory()
+        module = TempModule(name, directory / f"{name}.py")
+        module.write(content)
+        prepend_to_path(str(directory))
+        self._made.append(module)
+        self._evict(name)
+        return module
+
+    def hint_at_missing(self, name: str) -> str | None:
+        """What may be wrong with the files of a package if a module of it is not found."""
+        for package in self._made:
+            file = _written_as(name, package) if isinstance(package, TempPackage) else None
+            if file is not None:
+                return (
+                    f"the temporary package {package.name!r} has a file {file!r}, which is no module; "
+                    f"the file of the module {name!r} is {file.replace('.', '/') + '.py'!r}"
+                )
+        return None
+
+    def _new_directory(self) -> Path:
+        directory = Path(tempfile.mkdtemp(prefix="importsandbox-")).resolve()
+        self._directories.append(weakref.finalize(self, _delete, directory))
+        return directory
+
     def remove_all(self) -> None:
-        """Delete all packages, with what Python keeps about their files."""
-        while self._directories:
-            directory = self._directories.pop()
-            for file in list(linecache.cache):
-                if file.startswith(f"{directory}{os.sep}"):
-                    linecache.cache.pop(file, None)
-            cached = Path(cache_from_source(str(directory / "module.py"))).parent
-            # A module that is still mapped into memory can't be deleted on Windows.
-            shutil.rmtree(directory, ignore_errors=True)
-            shutil.rmtree(cached, ignore_errors=True)
+        """Delete all packages and modules, with what Python keeps about their files."""
+        self._made.clear()
+        if self._directories:
+            while self._directories:
+                self._directories.pop()()
+            _invalidate_caches()
+
+
+def _written_as(name: str, package: TempPackage) -> str | None:
+    """The file that a module of a package seems to have been written to, although it has no suffix."""
+    below = name.removeprefix(f"{package.name}.")
+    if below != name:
+        for file in (below, below.replace(".", "/")):
+            if (package.path / file).is_file():
+                return file
+    return None
+
+
+def _loaded_instead_of_portion(name: str) -> tuple[str, ...]:
+    """The loaded module that keeps import from finding a portion of a namespace package."""
+    for each in (*reversed([*parents(name)]), name):
+        module = sys.modules.get(each)
+        if module is not None and type((namespace_of(module) or {}).get("__path__")) is not _NamespacePath:
+            return (each,)
+    return ()
 
 
 def _relative(file: object) -> PurePosixPath:
@@ -196,7 +327,37 @@ def _relative(file: object) -> PurePosixPath:
         )
     if ".." in path.parts:
         raise ValueError(f"{file!r} leaves the package")
+    _refuse_reserved(file, path.parts)
     return path
+
+
+def _refuse_reserved(given: str, parts: Iterable[str]) -> None:
+    """Refuse names that Windows cannot write."""
+    __tracebackhide__ = True
+    for part in parts:
+        if part.partition(".")[0].rstrip(" ").upper() in _DEVICES:
+            problem = f"on Windows, {part!r} is the name of a device"
+        elif part.endswith((".", " ")):
+            problem = f"on Windows, no name can end with {part[-1]!r}"
+        elif reserved := _RESERVED_CHARACTERS.intersection(part):
+            problem = f"on Windows, no name can have the character {min(reserved)!r}"
+        else:
+            continue
+        raise ValueError(f"{given!r} cannot be written on every system: {problem}")
+
+
+def _refuse_case_collisions(new: Iterable[PurePosixPath], there: Iterable[PurePosixPath]) -> None:
+    """Refuse paths that are the same where case makes no difference: Windows and macOS."""
+    __tracebackhide__ = True
+    spelled = {str(path).casefold(): path for path in there}
+    for path in new:
+        for each in (path, *path.parents):
+            other = spelled.setdefault(str(each).casefold(), each)
+            if other != each:
+                raise ValueError(
+                    f"{str(each)!r} cannot be written on every system: it differs from {str(other)!r} "
+                    "in case alone"
+                )
 
 
 def _encoded(files: Mapping[str, str | bytes], *, namespace: bool) -> dict[PurePosixPath, bytes]:
@@ -205,12 +366,7 @@ def _encoded(files: Mapping[str, str | bytes], *, namespace: bool) -> dict[PureP
     encoded = {}
     for file, content in files.items():
         path = _relative(file)
-        if isinstance(content, str):
-            content = textwrap.dedent(content).encode("utf-8")
-        if not isinstance(content, bytes):
-            raise TypeError(
-                f"the content of {file!r} must be str or bytes, not {type(content).__name__}: {content!r}"
-            )
+        content = _as_bytes(file, content)
         if namespace and path == PurePosixPath("__init__.py"):
             raise ValueError("a namespace package has no '__init__.py'")
         encoded[path] = content
@@ -223,6 +379,42 @@ def _encoded(files: Mapping[str, str | bytes], *, namespace: bool) -> dict[PureP
     return encoded
 
 
+def _as_bytes(file: str, content: object) -> bytes:
+    """What is written to a file."""
+    __tracebackhide__ = True
+    if isinstance(content, bytes):
+        return content
+    if isinstance(content, str):
+        return textwrap.dedent(content).encode("utf-8")
+    message = f"the content of {file!r} must be str or bytes, not {type(content).__name__}: {content!r}"
+    if isinstance(content, Mapping):
+        path = f"{file}/{next(iter(content), 'mod.py')}"
+        message += f"; give the files of a directory by their paths, such as {path!r}"
+    raise TypeError(message)
+
+
+def _delete(directory: Path) -> None:
+    """Delete a temporary directory, with what Python keeps about its files."""
+    for file in list(linecache.cache):
+        # A foreign key can be anything.
+        if type(file) is str and file.startswith(f"{directory}{os.sep}"):
+            linecache.cache.pop(file, None)
+    cached = Path(cache_from_source(str(directory / "module.py"))).parent
+    # A module that is still mapped into memory can't be deleted on Windows.
+    shutil.rmtree(directory, ignore_errors=True)
+    shutil.rmtree(cached, ignore_errors=True)
+
+
+def _invalidate_caches() -> None:
+    """Make all finders look at their directories anew, as `importlib.invalidate_caches` does."""
+    # Before Python 3.13, `PathFinder` does not pass it on to the finder of metadata.
+    finders: list[Any] = [*sys.meta_path, MetadataPathFinder()]
+    for finder in finders:
+        # `PathFinder` comes to its end without importlib.metadata, which a test may have blocked.
+        with suppress(Exception):
+            finder.invalidate_caches()
+
+
 def _forget(path: Path) -> None:
     """Drop what was compiled and read from a file.
 
@@ -230,5 +422,7 @@ def _forget(path: Path) -> None:
     """
     linecache.cache.pop(str(path), None)
     if path.suffix == ".py":
-        for optimization in ("", 1, 2):
-            Path(cache_from_source(str(path), optimization=optimization)).unlink(missing_ok=True)
+        # Of every optimization, and of pytest, which adds its name where it rewrites assertions.
+        cached = Path(cache_from_source(str(path))).parent
+        for bytecode in cached.glob(f"{glob.escape(path.stem)}.*.pyc"):
+            bytecode.unlink(missing_ok=True)

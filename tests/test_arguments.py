@@ -124,7 +124,9 @@ def test_accelerator_of_warnings_can_be_blocked(run_script: Run) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["_thread", "_weakref", "zipimport", "importlib.resources"])
+@pytest.mark.parametrize(
+    "name", ["_thread", "_weakref", "zipimport", "importlib.resources", "importlib.metadata"]
+)
 def test_modules_that_import_can_do_without_can_be_blocked(name: str, run_script: Run) -> None:
     output = run_script(
         f"""
@@ -163,10 +165,12 @@ def test_open_sandbox_says_what_it_holds() -> None:
     with ImportSandbox(preserve=["numpy", "scipy.signal"]) as sandbox:
         sandbox.block("textwrap")
         sandbox.fresh_import("colorsys", blocked=["calendar"])
+        sandbox.temp_package("pkg")
+        sandbox.temp_package.module("mod", "")
 
         assert repr(sandbox) == (
             "<ImportSandbox, open; preserve: numpy, scipy.signal; blocked: calendar, textwrap; "
-            "evicted: colorsys>"
+            "evicted: colorsys, mod, pkg; temporary: pkg, mod>"
         )
 
 

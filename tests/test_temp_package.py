@@ -14,12 +14,12 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any, NoReturn
 
 import pytest
 
-from pytest_importsandbox import ImportSandbox, TempPackage
+from pytest_importsandbox import ImportSandbox, TempModule, TempPackage
 
 Run = Callable[..., str]
 
@@ -147,10 +147,54 @@ def test_newest_package_of_a_name_is_the_one_that_is_found(sandbox: ImportSandbo
     assert sandbox.fresh_import("pkg").X == 2
 
 
-def test_package_hides_an_installed_one_of_its_name(sandbox: ImportSandbox) -> None:
-    sandbox.temp_package("colorsys", "X = 1")
+def test_package_hides_an_installed_one_of_its_name_that_is_loaded(temporary: Path, picture: Any) -> None:
+    real = importlib.import_module("colorsys")
+    before = picture()
 
-    assert sandbox.fresh_import("colorsys").X == 1
+    with ImportSandbox() as sandbox:
+        sandbox.temp_package("colorsys", "X = 1")
+
+        assert importlib.import_module("colorsys").X == 1
+
+    assert (importlib.import_module("colorsys"), before.differences()) == (real, [])
+
+
+def test_package_hides_an_installed_one_that_an_earlier_sandbox_preserved(temporary: Path) -> None:
+    with ImportSandbox():
+        importlib.import_module("this")
+
+    with ImportSandbox() as sandbox:
+        sandbox.temp_package("this", "X = 1")
+
+        assert importlib.import_module("this").X == 1
+
+
+def test_package_takes_the_place_of_a_stand_in(sandbox: ImportSandbox) -> None:
+    sys.modules["pkg"] = ModuleType("pkg")
+
+    sandbox.temp_package("pkg", "X = 1")
+
+    assert importlib.import_module("pkg").X == 1
+
+
+def test_dotted_name_takes_the_place_of_the_whole_package(
+    write_modules: Callable[..., Path], sandbox: ImportSandbox
+) -> None:
+    write_modules({"acme/__init__.py": "", "acme/tools.py": "X = 1"})
+    importlib.import_module("acme.tools")
+
+    sandbox.temp_package("acme.tools", "X = 2")
+
+    assert importlib.import_module("acme.tools").X == 2
+
+
+def test_package_that_is_refused_leaves_the_loaded_one_alone(sandbox: ImportSandbox) -> None:
+    real = importlib.import_module("colorsys")
+
+    with pytest.raises(ValueError, match="leaves the package"):
+        sandbox.temp_package("colorsys", {"../mod.py": ""})
+
+    assert sys.modules["colorsys"] is real
 
 
 def test_packages_do_not_see_one_another_s_files(sandbox: ImportSandbox) -> None:
@@ -201,6 +245,27 @@ def test_second_portion_is_found_when_the_first_is_loaded(sandbox: ImportSandbox
     assert importlib.import_module("spread.two").X == 2
 
 
+def test_portion_joins_a_namespace_package_that_is_loaded(
+    write_modules: Callable[..., Path], sandbox: ImportSandbox
+) -> None:
+    write_modules({"spread/one.py": "X = 1", "spread/inner/deep.py": "X = 2"})
+    spread, one = importlib.import_module("spread"), importlib.import_module("spread.one")
+    importlib.import_module("spread.inner.deep")
+
+    sandbox.temp_package("spread.inner", {"two.py": "X = 3"}, namespace=True)
+
+    assert importlib.import_module("spread.inner.two").X == 3
+    assert (importlib.import_module("spread"), importlib.import_module("spread.one")) == (spread, one)
+
+
+def test_portion_takes_the_place_of_a_stand_in(sandbox: ImportSandbox) -> None:
+    sys.modules["spread"] = ModuleType("spread")
+
+    sandbox.temp_package("spread", {"one.py": "X = 1"}, namespace=True)
+
+    assert importlib.import_module("spread.one").X == 1
+
+
 def test_dotted_namespace_package_has_no_init_file_in_its_parents(sandbox: ImportSandbox) -> None:
     one = sandbox.temp_package("acme.one", {"mod.py": "X = 1"}, namespace=True)
     sandbox.temp_package("acme.two", {"mod.py": "X = 2"}, namespace=True)
@@ -224,6 +289,106 @@ def test_init_file_in_a_namespace_package_is_a_value_error(sandbox: ImportSandbo
         sandbox.temp_package("spread", "X = 1", namespace=True)
 
     assert before.differences() == []
+
+
+# Modules of a single file
+
+
+def test_module_is_one_file(sandbox: ImportSandbox, temporary: Path) -> None:
+    module = sandbox.temp_package.module("mod", "X = 1")
+
+    assert importlib.import_module("mod").X == 1
+    assert isinstance(module, TempModule)
+    assert (module.name, module.path.name, module.path.parents[1]) == ("mod", "mod.py", temporary.resolve())
+    assert repr(module) == f"<TempModule 'mod' at {str(module.path)!r}>"
+    assert files_in(module.path.parent) == {"mod.py"}
+
+
+def test_source_of_a_module_is_dedented(sandbox: ImportSandbox) -> None:
+    sandbox.temp_package.module(
+        "mod",
+        """
+        X = "naïve ✓"
+        """,
+    )
+
+    assert importlib.import_module("mod").X == "naïve ✓"
+
+
+def test_source_of_a_module_may_be_bytes(sandbox: ImportSandbox) -> None:
+    sandbox.temp_package.module("mod", b"# coding: latin-1\nX = '\xe9'\n")
+
+    assert importlib.import_module("mod").X == "é"
+
+
+def test_module_rewritten_within_a_second_is_always_the_newest(sandbox: ImportSandbox) -> None:
+    module = sandbox.temp_package.module("mod", "X = 100")
+
+    seen = []
+    for number in range(101, 150):
+        module.write(f"X = {number}")
+        seen.append(sandbox.fresh_import("mod").X)
+
+    assert seen == list(range(101, 150))
+
+
+def test_module_hides_an_installed_one_that_is_loaded(temporary: Path) -> None:
+    real = importlib.import_module("colorsys")
+
+    with ImportSandbox() as sandbox:
+        sandbox.temp_package.module("colorsys", "X = 1")
+
+        assert importlib.import_module("colorsys").X == 1
+
+    assert importlib.import_module("colorsys") is real
+
+
+def test_module_is_gone_after_the_sandbox(temporary: Path, picture: Any) -> None:
+    before = picture()
+
+    with ImportSandbox() as sandbox:
+        sandbox.temp_package.module("mod", "X = 1")
+        importlib.import_module("mod")
+
+    assert (before.differences(), list(temporary.iterdir())) == ([], [])
+
+
+NO_DOTS = (
+    "{!r} has dots; give the name of a top-level module without a suffix, "
+    "and write a module of a package with temp_package(package, files)"
+)
+NO_NAME = "name: {!r} is not the name of a module; give an absolute dotted name such as 'package.module'"
+MODULE_NAMES = {
+    "pkg.sub.mod": NO_DOTS.format("pkg.sub.mod"),
+    "mod.py": NO_DOTS.format("mod.py"),
+    "not a name": NO_NAME.format("not a name"),
+    "nul": "'nul' cannot be written on every system: on Windows, 'nul' is the name of a device",
+    "pytest": "no temporary module can be named 'pytest': the test run itself stands on 'pytest'",
+}
+
+
+@pytest.mark.parametrize(("name", "message"), MODULE_NAMES.items(), ids=MODULE_NAMES)
+def test_bad_name_of_a_module_is_a_value_error(
+    name: str, message: str, sandbox: ImportSandbox, temporary: Path, picture: Any
+) -> None:
+    before = picture()
+
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        sandbox.temp_package.module(name, "")
+
+    assert str(raised.value) == message
+    assert (before.differences(), list(temporary.iterdir())) == ([], [])
+
+
+def test_module_of_the_wrong_types_is_a_type_error(sandbox: ImportSandbox, temporary: Path) -> None:
+    bad: Any = 5
+
+    with pytest.raises(TypeError, match=r"^the name of a module must be a str, not int: 5$"):
+        sandbox.temp_package.module(bad, "")
+    with pytest.raises(TypeError, match=r"^the content of 'mod\.py' must be str or bytes, not int: 5$"):
+        sandbox.temp_package.module("mod", bad)
+
+    assert list(temporary.iterdir()) == []
 
 
 # What imports see
@@ -283,6 +448,50 @@ def test_newest_text_is_seen_however_bytecode_is_kept(
     newest, written, directory = output.splitlines()
     assert (newest, int(written)) == ("True", 0 if "PYTHONDONTWRITEBYTECODE" in environment else 1)
     assert not Path(directory).exists()
+
+
+@pytest.mark.parametrize("prefix", [None, "cache"], ids=["beside", "prefix"])
+def test_bytecode_of_everyone_who_compiles_goes(
+    prefix: str | None, sandbox: ImportSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "pycache_prefix", prefix and str(tmp_path / prefix))
+    package = sandbox.temp_package("pkg", {"mod.py": "X = 1", "mod_two.py": ""})
+    cached = Path(importlib.util.cache_from_source(str(package.path / "mod.py"))).parent
+    cached.mkdir(parents=True, exist_ok=True)
+    for file in (
+        "mod.other-1.pyc",
+        "mod.other-1-pytest-8.0.0.pyc",
+        "mod.other-1.opt-2.pyc",
+        "mod_two.other-1.pyc",
+    ):
+        (cached / file).touch()
+
+    package.write("mod.py", "X = 2")
+
+    assert [path.name for path in cached.iterdir()] == ["mod_two.other-1.pyc"]
+
+
+def test_rewritten_assertions_are_those_of_the_newest_text(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    pytester.makepyfile(
+        """
+        import pytest
+
+        pytest.register_assert_rewrite("helpers")
+
+        @pytest.mark.parametrize("name", ["app.conftest", "app.test_numbers", "helpers.numbers"])
+        def test_rewritten(temp_package, fresh_import, name):
+            package, _, module = name.partition(".")
+            temporary = temp_package(package, {f"{module}.py": "X = 1"})
+            assert fresh_import(name).X == 1
+            temporary.write(f"{module}.py", "X = 2")
+            assert fresh_import(name).X == 2
+        """
+    )
+
+    pytester.runpytest_subprocess("-p", "importsandbox").assert_outcomes(passed=3)
 
 
 def test_directory_in_the_bytecode_cache_is_removed(run_script: Run, tmp_path: Path) -> None:
@@ -456,7 +665,19 @@ OUTSIDE = (
     "{!r} is not a path inside the package; give a relative one with forward slashes, such as 'sub/mod.py'"
 )
 LEAVES = "{!r} leaves the package"
+NO_WINDOWS = "{!r} cannot be written on every system: on Windows, "
 BAD_PATHS = {
+    "con.py": NO_WINDOWS + "'con.py' is the name of a device",
+    "AUX": NO_WINDOWS + "'AUX' is the name of a device",
+    "sub/Com1.tar.gz": NO_WINDOWS + "'Com1.tar.gz' is the name of a device",
+    "lpt9 .txt": NO_WINDOWS + "'lpt9 .txt' is the name of a device",
+    "prn/mod.py": NO_WINDOWS + "'prn' is the name of a device",
+    "mod.": NO_WINDOWS + "no name can end with '.'",
+    "sub /mod.py": NO_WINDOWS + "no name can end with ' '",
+    "mod.py:x": NO_WINDOWS + "no name can have the character ':'",
+    "what?.py": NO_WINDOWS + "no name can have the character '?'",
+    "a\nb.py": NO_WINDOWS + "no name can have the character '\\n'",
+    "x:y": OUTSIDE,
     "": NO_FILE,
     ".": NO_FILE,
     "./": NO_FILE,
@@ -514,6 +735,161 @@ def test_bad_path_to_remove_is_a_value_error(
 
     assert str(raised.value) == message.format(path)
     assert files_in(temporary) == before
+
+
+def test_device_is_no_name_of_a_package(sandbox: ImportSandbox, temporary: Path) -> None:
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        sandbox.temp_package("pkg.aux")
+
+    assert str(raised.value) == (
+        "'pkg.aux' cannot be written on every system: on Windows, 'aux' is the name of a device"
+    )
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {"a.py": "", "A.py": ""},
+            "'A.py' cannot be written on every system: it differs from 'a.py' in case alone",
+        ),
+        (
+            {"Sub/a.py": "", "sub/b.py": ""},
+            "'sub' cannot be written on every system: it differs from 'Sub' in case alone",
+        ),
+    ],
+    ids=["files", "directories"],
+)
+def test_paths_that_differ_in_case_alone_are_a_value_error(
+    files: dict[str, str], message: str, sandbox: ImportSandbox, temporary: Path, picture: Any
+) -> None:
+    before = picture()
+
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        sandbox.temp_package("pkg", files)
+
+    assert str(raised.value) == message
+    assert (before.differences(), list(temporary.iterdir())) == ([], [])
+
+
+def test_path_that_differs_from_an_older_one_in_case_alone_is_a_value_error(
+    sandbox: ImportSandbox, temporary: Path
+) -> None:
+    package = sandbox.temp_package("pkg", {"sub/a.py": ""})
+    before = files_in(temporary)
+
+    with pytest.raises(
+        ValueError, match=r"^'sub/A\.py' cannot .* it differs from 'sub/a\.py' in case alone$"
+    ):
+        package.write("sub/A.py", "")
+
+    assert files_in(temporary) == before
+
+
+@pytest.mark.parametrize(("content", "example"), [({"m.py": ""}, "sub/m.py"), ({}, "sub/mod.py")], ids=repr)
+def test_files_of_a_directory_in_a_mapping_of_their_own_are_a_type_error_with_a_hint(
+    content: Any, example: str, sandbox: ImportSandbox
+) -> None:
+    with pytest.raises(TypeError) as raised:
+        sandbox.temp_package("pkg", {"sub": content})
+
+    assert str(raised.value) == (
+        f"the content of 'sub' must be str or bytes, not dict: {content!r}; "
+        f"give the files of a directory by their paths, such as {example!r}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "module", "file", "right"),
+    [
+        ({"mod": "X = 1"}, "pkg.mod", "mod", "mod.py"),
+        ({"sub.mod": "X = 1"}, "pkg.sub.mod", "sub.mod", "sub/mod.py"),
+        ({"sub/__init__.py": "", "sub/mod": "X = 1"}, "pkg.sub.mod", "sub/mod", "sub/mod.py"),
+    ],
+    ids=["module", "dotted", "in a directory"],
+)
+def test_module_in_a_file_without_its_suffix_is_not_found_with_a_hint(
+    files: dict[str, str], module: str, file: str, right: str, sandbox: ImportSandbox
+) -> None:
+    sandbox.temp_package("pkg", files)
+
+    with pytest.raises(ModuleNotFoundError) as raised:
+        sandbox.fresh_import(module)
+
+    (note,) = raised.value.__notes__
+    assert note == (
+        f"pytest-importsandbox: the temporary package 'pkg' has a file {file!r}, which is no module; "
+        f"the file of the module {module!r} is {right!r}"
+    )
+
+
+@pytest.mark.parametrize("module", ["pkg.absent", "other.mod", "there_is_no_such_module"])
+def test_module_that_nobody_wrote_is_not_found_without_a_hint(module: str, sandbox: ImportSandbox) -> None:
+    sandbox.temp_package("pkg", {"mod": "X = 1"})
+    sandbox.temp_package.module("other", "")
+
+    with pytest.raises(ModuleNotFoundError) as raised:
+        sandbox.fresh_import(module)
+
+    assert not hasattr(raised.value, "__notes__")
+
+
+NEEDED = "no temporary module can be named {!r}: the test run itself stands on {!r}"
+IN_PLACE = (
+    "no temporary module can be named {!r}: that is a compiled or frozen module of the standard library, "
+    "which stays in place; block it, or put a stand-in into sys.modules"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pytest", NEEDED.format("pytest", "pytest")),
+        ("_pytest.extra", NEEDED.format("_pytest", "_pytest")),
+        ("importlib", NEEDED.format("importlib", "importlib")),
+        ("time", IN_PLACE.format("time")),
+        ("_json", IN_PLACE.format("_json")),
+    ],
+)
+def test_name_of_a_module_that_no_file_can_replace_is_a_value_error(
+    name: str, message: str, sandbox: ImportSandbox, temporary: Path, picture: Any
+) -> None:
+    before = picture()
+
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        sandbox.temp_package(name)
+
+    assert str(raised.value) == message
+    assert (before.differences(), list(temporary.iterdir())) == ([], [])
+
+
+def test_portion_of_the_namespace_package_of_the_running_module_may_be_written(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        **{
+            "suite/test_it": """
+                import importlib
+                import sys
+
+                import pytest
+
+                def test_portion(temp_package):
+                    importlib.import_module("suite.other")
+                    temp_package("suite", {"extra.py": "X = 1"}, namespace=True)
+                    assert importlib.import_module("suite.extra").X == 1
+
+                def test_package(temp_package):
+                    with pytest.raises(ValueError, match="the test run itself stands on 'suite.test_it'$"):
+                        temp_package("suite")
+            """,
+            "suite/other": "",
+        }
+    )
+    result = pytester.runpytest_subprocess("--import-mode=importlib", "-o", "pythonpath=.")
+
+    result.assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize("path", [None, 5, b"mod.py", Path("mod.py")], ids=lambda path: type(path).__name__)
@@ -704,3 +1080,61 @@ def test_packages_of_an_inner_sandbox_go_with_it(temporary: Path) -> None:
 
         assert importlib.import_module("pkg").X == 1
         assert len(list(temporary.iterdir())) == 1
+
+
+@pytest.mark.parametrize("key", [("not", "a str"), 5, None], ids=repr)
+def test_foreign_keys_among_the_cached_lines_are_left_alone(
+    key: Any, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry: Any = (1, None, ["x"], "y")
+    monkeypatch.setitem(linecache.cache, key, entry)
+
+    with ImportSandbox() as sandbox:
+        sandbox.temp_package("pkg")
+
+    assert (linecache.cache[key], list(temporary.iterdir())) == (entry, [])
+
+
+def test_packages_of_a_sandbox_that_is_left_open_go_with_the_one_around_it(temporary: Path) -> None:
+    inner = ImportSandbox()
+    with ImportSandbox() as outer:
+        outer.temp_package("one")
+        inner.__enter__()
+        inner.temp_package("two")
+
+    assert list(temporary.iterdir()) == []
+
+
+def test_packages_of_a_sandbox_that_is_never_closed_go_at_the_exit_of_the_process(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+        from pytest_importsandbox import ImportSandbox
+
+        sandbox = ImportSandbox()
+        sandbox.__enter__()
+        print(sandbox.temp_package("one").path)
+        ImportSandbox().__enter__().temp_package("two")
+        import two
+        print(two.__path__[0])
+        """
+    )
+
+    assert [Path(line).parent.exists() for line in output.splitlines()] == [False, False]
+
+
+def test_finder_that_cannot_invalidate_its_caches_does_no_harm(
+    sandbox: ImportSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Finder:
+        find_spec = staticmethod(lambda name, path=None, target=None: None)
+
+        @staticmethod
+        def invalidate_caches() -> NoReturn:
+            raise RuntimeError
+
+    monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
+
+    sandbox.temp_package("pkg", "X = 1")
+
+    assert importlib.import_module("pkg").X == 1

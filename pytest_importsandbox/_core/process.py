@@ -108,6 +108,7 @@ class Process:
 
     def close(self, span: Span) -> None:
         """Put back the snapshot of a span; spans that were opened later end with it."""
+        ended = self.spans[self.spans.index(span) :]
         # Spelled out, since the context manager takes most of a microsecond of every isolated test.
         _imp.acquire_lock()
         try:
@@ -115,10 +116,13 @@ class Process:
                 if span.imported or span.state.changed() or not is_first(self.watcher):
                     self._settle(span)
             finally:
-                del self.spans[self.spans.index(span) :]
+                del self.spans[-len(ended) :]
                 span.state.restore()
         finally:
             _imp.release_lock()
+            for each in reversed(ended):
+                for act in each.at_end:
+                    act()
         if span.imported:
             self._look_at([name for name in list(span.imported) if name not in self.store.modules])
         if not self.spans:

@@ -7,13 +7,28 @@ from builtins import __import__ as _import
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import reload as _reload
+from importlib.machinery import (
+    EXTENSION_SUFFIXES,
+    BuiltinImporter,
+    ExtensionFileLoader,
+    FileFinder,
+    FrozenImporter,
+)
 from types import ModuleType, TracebackType
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 from pytest_importsandbox._core import lazy as lazy_imports
 from pytest_importsandbox._core.lazy import LazyMode
 from pytest_importsandbox._core.modules import is_extension
-from pytest_importsandbox._core.names import as_names, flat_names, in_tree, is_protected, parents, resolve
+from pytest_importsandbox._core.names import (
+    as_names,
+    flat_names,
+    in_tree,
+    is_protected,
+    parents,
+    resolve,
+    tree,
+)
 from pytest_importsandbox._core.process import process
 from pytest_importsandbox._core.state import ImportChanges
 from pytest_importsandbox._core.watcher import Span
@@ -66,7 +81,7 @@ class ImportSandbox:
         self._preserve = as_names(preserve, "preserve")
         self._find_running: Callable[[], Iterable[ModuleType]] = tuple
         self._span: Span | None = None
-        self.temp_package = TempPackageFactory(self._opened)
+        self.temp_package = TempPackageFactory(self._check_replaceable, self.evict)
         """Writes packages that can be imported until the sandbox ends: :class:`TempPackageFactory`."""
 
     def __repr__(self) -> str:
@@ -76,6 +91,7 @@ class ImportSandbox:
             "preserve": self._preserve,
             "blocked": sorted(self._span.blocked),
             "evicted": sorted(self._span.evicted),
+            "temporary": self.temp_package.names,
         }
         return f"<ImportSandbox, {'; '.join(['open', *_shown(holds)])}>"
 
@@ -88,6 +104,7 @@ class ImportSandbox:
         if self._span in process.spans:
             raise RuntimeError("this sandbox is open already; make another one to nest")
         self._span = process.open(self._preserve)
+        self._span.at_end.append(self.temp_package.remove_all)
         return self
 
     def __exit__(
@@ -99,11 +116,8 @@ class ImportSandbox:
         """Put the import state back. Sandboxes that were opened inside this one end with it."""
         __tracebackhide__ = True
         span, self._span = self._span, None
-        try:
-            if span in process.spans:
-                process.close(span)
-        finally:
-            self.temp_package.remove_all()
+        if span in process.spans:
+            process.close(span)
 
     def fresh_import(
         self,
@@ -171,6 +185,8 @@ class ImportSandbox:
                 for each in process.store.modules
             )
             process.close(trial)
+            if isinstance(exc, ModuleNotFoundError) and (hint := self.temp_package.hint_at_missing(absolute)):
+                exc.add_note(f"pytest-importsandbox: {hint}")
             if had_extensions and not _names_one_of(exc, unavailable):
                 exc.add_note(
                     f"pytest-importsandbox: {absolute!r} has extension modules, which are not loaded twice "
@@ -260,9 +276,35 @@ class ImportSandbox:
                     "To run its code again, use a new process."
                 )
 
+    def _check_replaceable(self, *names: str) -> None:
+        """Refuse names of modules whose place no file can take while the sandbox is open."""
+        __tracebackhide__ = True
+        self._opened()
+        for name in names:
+            if needed := next(filter(self._is_needed, [name, *tree(sys.modules.copy(), name)]), None):
+                raise ValueError(
+                    f"no temporary module can be named {name!r}: the test run itself stands on {needed!r}"
+                )
+            if _is_compiled_standard(name):
+                raise ValueError(
+                    f"no temporary module can be named {name!r}: that is a compiled or frozen module of the "
+                    "standard library, which stays in place; block it, or put a stand-in into sys.modules"
+                )
+
     def _is_needed(self, name: str) -> bool:
         """Whether the run itself stands on a module."""
         return is_protected(name) or any(sys.modules.get(name) is module for module in self._find_running())
+
+
+def _is_compiled_standard(name: str) -> bool:
+    """Whether the standard library has a built-in, frozen or extension module of this name."""
+    if name not in sys.stdlib_module_names:
+        return False
+    extensions = (ExtensionFileLoader, EXTENSION_SUFFIXES)
+    # Without `PathFinder`, which would remember where it looked.
+    in_files = [FileFinder(entry, extensions) for entry in sys.path if type(entry) is str]
+    finders: list[Any] = [BuiltinImporter, FrozenImporter, *in_files]
+    return any(finder.find_spec(name) for finder in finders)
 
 
 def _shown(names: Mapping[str, Iterable[str]]) -> Iterator[str]:

@@ -57,6 +57,8 @@ class Span:
     """The thread that opened the sandbox."""
     threads: list[threading.Thread] = field(default_factory=threading.enumerate)
     """All threads that ran when it opened."""
+    at_end: list[Callable[[], None]] = field(default_factory=list)
+    """What to do when the sandbox has ended, by itself or with one around it."""
     imported: set[str] = field(default_factory=set)
     """Names that were asked for since the sandbox opened."""
     hindered: set[str] = field(default_factory=set)

@@ -15,6 +15,7 @@ from pytest_importsandbox import (
     FreshImport,
     ImportChanges,
     ImportSandbox,
+    TempModule,
     TempPackage,
     TempPackageFactory,
 )
@@ -85,6 +86,18 @@ def test_package(temp_package: TempPackageFactory) -> None:
     package.write(Path("mod.py"), "")  # type: ignore[arg-type]
     package.write("mod.py", 5)  # type: ignore[arg-type]
     package.remove(5)  # type: ignore[arg-type]
+
+
+def test_module(temp_package: TempPackageFactory) -> None:
+    module = temp_package.module("mod", "X = 1")
+    assert_type(module, TempModule)
+    assert_type(module.name, str)
+    assert_type(module.path, Path)
+    module.write("X = 2")
+    module.write(source=b"X = 3")
+    temp_package.module("mod")  # type: ignore[call-arg]
+    temp_package.module("mod", 5)  # type: ignore[arg-type]
+    module.write(5)  # type: ignore[arg-type]
 
 
 def test_import_sandbox(import_sandbox: ImportSandbox) -> None:
@@ -222,6 +235,10 @@ assert_type(pytest_importsandbox.__version__, str)
 
 
 class MySandbox(ImportSandbox):  # type: ignore[misc]
+    pass
+
+
+class MyModule(TempModule):  # type: ignore[misc]
     pass
 
 
