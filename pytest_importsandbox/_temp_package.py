@@ -16,12 +16,15 @@ from importlib._bootstrap_external import _NamespacePath  # type: ignore[attr-de
 from importlib.metadata import MetadataPathFinder
 from importlib.util import cache_from_source
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, final
+from types import MappingProxyType
+from typing import Any, Final, final
 
+from pytest_importsandbox import _dist_info
 from pytest_importsandbox._core.modules import namespace as namespace_of
 from pytest_importsandbox._core.modules import prepend_to_path
 from pytest_importsandbox._core.names import as_names, parents, top_level
 
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 # https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file#naming-conventions
 _DEVICES = frozenset(
     ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
@@ -80,6 +83,44 @@ class TempPackage:
         path = self.path / _relative(file)
         path.unlink()
         _forget(path)
+        _invalidate_caches()
+
+    def add_distribution(
+        self,
+        version: str = "1.0",
+        *,
+        name: str | None = None,
+        entry_points: Mapping[str, Mapping[str, str]] = _NOTHING,
+        metadata: Mapping[str, str | list[str] | tuple[str, ...]] = _NOTHING,
+    ) -> None:
+        """Make the package look as if it had been installed with a distribution.
+
+        `importlib.metadata` and `importlib_metadata` find the distribution, with its entry points, until
+        the sandbox ends. Adding another one of the same name takes the place of the first.
+
+        :param version: The version of the distribution.
+        :param name:
+            The name of the distribution, by default that of the package.
+        :param entry_points:
+            By group, the entry points by name: ``{"shop.payments": {"card": "shop_card:pay"}}``.
+        :param metadata:
+            Further fields of the metadata: ``{"Summary": "Pay by card"}``. For a field that repeats, such
+            as ``Requires-Dist``, the value is a list.
+        :raises ValueError:
+            If a name is not one that the `specification <https://packaging.python.org/en/latest/specifications/>`_
+            allows, or an entry point not ``module:attribute``. Nothing has been written then.
+        :raises TypeError: If an argument has the wrong type.
+        """
+        __tracebackhide__ = True
+        name = self.name if name is None else name
+        files = _dist_info.files(name, version, entry_points, metadata, top_level(self.name))
+        directory = self.path.parents[self.name.count(".")]
+        for earlier in directory.glob(f"{_dist_info.directory_prefix(name)}*.dist-info"):
+            shutil.rmtree(earlier)
+        dist_info = directory / _dist_info.directory_name(name, version)
+        dist_info.mkdir()
+        for file, content in files.items():
+            (dist_info / file).write_bytes(content)
         _invalidate_caches()
 
     def _write_all(self, files: Mapping[str, str | bytes]) -> None:

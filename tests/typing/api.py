@@ -88,6 +88,20 @@ def test_package(temp_package: TempPackageFactory) -> None:
     package.remove(5)  # type: ignore[arg-type]
 
 
+def test_distribution(temp_package: TempPackageFactory) -> None:
+    package = temp_package("pkg")
+    assert_type(package.add_distribution(), None)
+    package.add_distribution("2.0", name="other")
+    package.add_distribution(version="2.0", entry_points={"group": {"name": "pkg:attribute"}})
+    fields: dict[str, str] = {"Summary": "for a test"}
+    package.add_distribution(metadata=fields)
+    package.add_distribution(metadata={"Summary": "for a test", "Requires-Dist": ["one", "two"]})
+    package.add_distribution(5)  # type: ignore[arg-type]
+    package.add_distribution("2.0", "other")  # type: ignore[call-arg]
+    package.add_distribution(entry_points={"group": ["pkg:attribute"]})  # type: ignore[dict-item]
+    package.add_distribution(metadata={"Summary": 5})  # type: ignore[dict-item]
+
+
 def test_module(temp_package: TempPackageFactory) -> None:
     module = temp_package.module("mod", "X = 1")
     assert_type(module, TempModule)
