@@ -1,6 +1,7 @@
 """Isolate imports between tests: snapshot and restore the import state, import modules afresh."""
 
-from pytest_importsandbox._core.sandbox import FreshImport, ImportSandbox
+from pytest_importsandbox._core.importlib_bootstrap import FreshImport
+from pytest_importsandbox._core.sandbox import ImportSandbox
 from pytest_importsandbox._core.state import ImportChanges
 from pytest_importsandbox._temp_package import TempModule, TempPackage, TempPackageFactory
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from pytest_importsandbox._core.importlib_bootstrap import FreshImport
 from pytest_importsandbox._core.names import as_names, top_level
 from pytest_importsandbox._core.process import process
-from pytest_importsandbox._core.sandbox import FreshImport, ImportSandbox, protect, suspended
+from pytest_importsandbox._core.sandbox import ImportSandbox, protect, suspended
 from pytest_importsandbox._temp_package import TempPackageFactory
 
 MARKER = "isolated_imports"

@@ -117,4 +117,4 @@ def test_frames_are_there_with_full_trace(pytester: pytest.Pytester) -> None:
 
     result = pytester.runpytest("--full-trace")
 
-    result.stdout.fnmatch_lines(["*sandbox.py:*: ModuleNotFoundError"])
+    result.stdout.fnmatch_lines(["*importlib_bootstrap.py:*: ModuleNotFoundError"])
