@@ -275,17 +275,18 @@ def _shown(entry: object) -> str:
 
 
 class ImporterCacheRow(PlainRow):
-    """`sys.path_importer_cache`: the entries that appear go again."""
+    """`sys.path_importer_cache`: the entries that appear or change go; import makes them anew."""
 
     def __init__(self) -> None:
         self.table = sys.path_importer_cache
         self.saved = self.table.copy()
 
     def restore(self) -> None:
-        if list(self.table) != list(self.saved):
-            for entry in list(self.table):
-                if entry not in self.saved:
-                    self.table.pop(entry, None)
+        table, saved = self.table, self.saved
+        if not _same([*table, *table.values()], [*saved, *saved.values()]):
+            for entry, finder in table.copy().items():
+                if saved.get(entry, MISSING) is not finder:
+                    table.pop(entry, None)
         if getattr(sys, "path_importer_cache", None) is not self.table:
             sys.path_importer_cache = self.table
 

@@ -602,6 +602,17 @@ def test_entry_of_the_importer_cache_goes_when_another_has_left(tmp_path: Path, 
     sys.path_importer_cache.pop("/left", None)
 
 
+def test_finder_that_took_the_place_of_another_in_the_importer_cache_goes(write_modules: Write) -> None:
+    directory = str(write_modules({"one.py": "", "two.py": ""}))
+    importlib.import_module("one")
+
+    with ImportSandbox():
+        sys.path_importer_cache[directory] = None
+
+    assert sys.path_importer_cache.get(directory, "") is not None
+    assert importlib.import_module("two")
+
+
 def test_importer_cache_that_was_bound_to_another_object_is_back(picture: Any) -> None:
     before = picture()
 
