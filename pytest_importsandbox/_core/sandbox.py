@@ -135,7 +135,7 @@ class ImportSandbox:
         :raises RuntimeError: If the sandbox is not open.
         """
         __tracebackhide__ = True
-        return self._opened().state.changes(process.watcher.is_blocked, process.watcher)
+        return self._opened().state.changes(process.watcher.is_blocked, (process.watcher, process.finder))
 
     def pending(self) -> tuple[str, ...]:
         """Names that are declared lazily (`lazy import`, PEP 810) and not loaded yet, sorted.

@@ -233,6 +233,25 @@ def test_block_of_the_outer_sandbox_holds_in_the_inner_one(sandbox: ImportSandbo
         assert importlib.util.find_spec("textwrap") is None
 
 
+def test_fresh_import_does_not_look_up_the_top_level_package_again(picture: Any) -> None:
+    before = picture()
+
+    with ImportSandbox() as sandbox:
+        sandbox.temp_package(
+            "app",
+            """
+            import sys
+            import types
+
+            sys.modules["app.plugin"] = types.ModuleType("app.plugin")
+            sys.modules["app"] = None
+            """,
+        )
+        assert sandbox.fresh_import("app.plugin") is sys.modules["app.plugin"]
+
+    assert before.differences() == []
+
+
 def test_fresh_import_inside_the_import_of_a_module(write_modules: Write, picture: Any) -> None:
     write_modules(
         {
