@@ -16,6 +16,10 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
+# Read like this, they run no code of a metaclass.
+_MRO: Final = type.__dict__["__mro__"]
+_CLASS_DICT: Final = type.__dict__["__dict__"]
+
 MISSING: Final = object()
 """Stands for no value, where None can be one."""
 
@@ -51,6 +55,15 @@ def namespace(module: object) -> dict[str, Any] | None:
 def is_module(value: object) -> bool:
     """Whether a value is a module, asked of its type alone: `isinstance` reads `__class__`."""
     return issubclass(type(value), ModuleType)
+
+
+def class_defines(value: object, name: str) -> bool:
+    """Whether the class of a module, if it has one of its own, defines an attribute."""
+    kind = type(value)
+    if kind is ModuleType:
+        return False
+    classes = [each for each in _MRO.__get__(kind) if each is not ModuleType and each is not object]
+    return any(name in _CLASS_DICT.__get__(each) for each in classes)
 
 
 def spec_of(module: object) -> dict[str, Any]:

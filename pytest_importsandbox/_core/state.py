@@ -17,12 +17,13 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
 from importlib._bootstrap_external import _NamespacePath  # type: ignore[attr-defined]
-from itertools import compress, filterfalse, repeat
+from importlib.machinery import BuiltinImporter, FileFinder, FrozenImporter, PathFinder
+from itertools import chain, compress, filterfalse, repeat
 from operator import is_, is_not
 from types import FunctionType, ModuleType
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
-from pytest_importsandbox._core.modules import MISSING, is_imported_as, is_module, namespace
+from pytest_importsandbox._core.modules import MISSING, class_defines, is_imported_as, is_module, namespace
 from pytest_importsandbox._core.names import parents
 
 
@@ -97,10 +98,10 @@ class PlainRow:
         pass
 
 
-def put_back(table: dict[str, Any], saved: dict[str, Any]) -> None:
-    """Give a dict the contents and the order of the saved one.
+def put_back(table: dict[str, Any], saved: dict[str, Any], spared: frozenset[str] = frozenset()) -> None:
+    """Give a dict the contents and the order of the saved one; `spared` names stay if they are there.
 
-    A name that belongs is never absent, not even for a moment: other threads look it up meanwhile.
+    The order is left alone where Python runs without the GIL. A name that belongs is never absent, not even for a moment: other threads look it up meanwhile.
     So it is `update()` and then the deletion of what is new, never `clear()`.
     """
     try:
@@ -112,7 +113,8 @@ def put_back(table: dict[str, Any], saved: dict[str, Any]) -> None:
         table.update(saved)
     order, wanted = list(table), list(saved)
     first = _first_difference(order, wanted)
-    deque(map(table.pop, filterfalse(saved.__contains__, order[first:]), repeat(None)), maxlen=0)
+    belonging = {*saved, *spared} if spared else saved
+    deque(map(table.pop, filterfalse(belonging.__contains__, order[first:]), repeat(None)), maxlen=0)
     moved = wanted[first:]
     if moved and _gil_enabled():
         # One call into C, during which no other thread runs.
@@ -138,8 +140,10 @@ class ModulesRow(PlainRow):
         self.saved = sys.modules.copy()
         self.is_intact = False
         """Whether the restore finds what the snapshot has."""
-        self.former: list[dict[str, Any]] = []
-        """What the restore found, kept as long as this row: the finalizer of a module can run any code."""
+        self.spared: frozenset[str] = frozenset()
+        """What other threads are loading, so that it may appear at any moment."""
+        self.former: list[Any] = []
+        """What was replaced, kept as long as this row: the finalizer of a module can run any code."""
 
     def current(self) -> dict[str, Any]:
         """All modules that can be found now, those of a dict that the test bound included."""
@@ -177,9 +181,11 @@ class ModulesRow(PlainRow):
         for name in _changed_names(before.saved, after.saved):
             # A blocked module stays blocked.
             if self.saved.get(name, MISSING) is not None:
+                self.former.append(self.saved.get(name))
                 self.saved[name] = after.saved[name]
 
     def adopt(self, names: Iterable[str]) -> None:
+        self.spared = self.spared.union(names)
         current = self.current()
         for name in names:
             if name in current:
@@ -189,9 +195,9 @@ class ModulesRow(PlainRow):
     def restore(self) -> None:
         if self.is_intact:
             return
-        self.former += [self.table.copy(), self.current()]
+        self.former += [self.table.copy(), self.current(), getattr(sys, "modules", None)]
         try:
-            put_back(self.table, self.saved)
+            put_back(self.table, self.saved, self.spared)
         finally:
             if getattr(sys, "modules", None) is not self.table:
                 sys.modules = self.table
@@ -209,6 +215,8 @@ class ListRow(PlainRow):
         self.attribute = attribute
         self.table: list[Any] = getattr(sys, attribute)
         self.saved = self.table.copy()
+        self.former: list[Any] = []
+        """What was replaced, kept as long as this row: a finalizer can run any code."""
 
     def changes(self, ours: Iterable[object] = ()) -> tuple[str, ...]:
         """The entries that came and went; objects are named by their type, never printed."""
@@ -241,11 +249,14 @@ class ListRow(PlainRow):
         stayed = [position for position, each in enumerate(now) if _contains(old, each)]
         front = [each for each in new if stayed and _position(now, each) < stayed[0]]
         back = [each for each in new if not _contains(front, each)]
+        self.former.append(self.saved)
         self.saved = front + kept + back
 
     def restore(self) -> None:
+        self.former.append(self.table.copy())
         self.table[:] = self.saved
         if getattr(sys, self.attribute, None) is not self.table:
+            self.former.append(getattr(sys, self.attribute, None))
             setattr(sys, self.attribute, self.table)
 
 
@@ -280,14 +291,18 @@ class ImporterCacheRow(PlainRow):
     def __init__(self) -> None:
         self.table = sys.path_importer_cache
         self.saved = self.table.copy()
+        self.former: list[Any] = []
+        """What was replaced, kept as long as this row: a finalizer can run any code."""
 
     def restore(self) -> None:
         table, saved = self.table, self.saved
         if not _same([*table, *table.values()], [*saved, *saved.values()]):
+            self.former.append(table.copy())
             for entry, finder in table.copy().items():
                 if saved.get(entry, MISSING) is not finder:
                     table.pop(entry, None)
         if getattr(sys, "path_importer_cache", None) is not self.table:
+            self.former.append(getattr(sys, "path_importer_cache", None))
             sys.path_importer_cache = self.table
 
 
@@ -298,6 +313,8 @@ class Binding:
     attributes: dict[str, Any]
     name: str
     value: Any
+    former: Any = None
+    """What it was bound to when it was put back: a finalizer can run any code."""
 
     def now(self) -> Binding:
         """The same name with its value of now."""
@@ -309,6 +326,9 @@ class Binding:
 
     def restore(self) -> None:
         """Bind the name to this value again."""
+        if self.is_current():
+            return
+        self.former = self.attributes.get(self.name)
         if self.value is MISSING:
             self.attributes.pop(self.name, None)
         else:
@@ -353,20 +373,29 @@ class BindingsRow(PlainRow):
         """Modules that outlive the sandbox without being in its snapshot."""
         self.shadowing = shadowing
         self.reloads = reloads
-        self.noted: dict[str, Binding] = {}
-        """By the name of the submodule."""
+        self.noted: dict[tuple[int, str], Binding] = {}
+        """By identity of the namespace, and name."""
+        self.of_classes: set[tuple[int, str]] = set()
+        """Where the class of a package defined an attribute, and import was about to set it."""
+        self.former: list[Any] = []
+        """What was replaced, kept as long as this row: a finalizer can run any code."""
 
     def note(self, name: str) -> None:
         """Note the attribute for a submodule; the first note counts."""
         package, _, child = name.rpartition(".")
-        if not package or name in self.noted:
+        if not package:
             return
-        attributes = namespace(self._outliving(package))
-        if attributes is not None:
+        for parent in (self._outliving(package), self._aliased(package)):
+            attributes = namespace(parent)
+            if attributes is None or (id(attributes), child) in self.noted:
+                continue
             value = attributes.get(child, MISSING)
             # Whoever takes a module out of the cache may have deleted the attribute as well.
             before = self._value_before(name, attributes) if value is MISSING else value
-            self._add(name, Binding(attributes, child, before))
+            if before is MISSING and class_defines(parent, child):
+                self.of_classes.add((id(attributes), child))
+            else:
+                self._add(Binding(attributes, child, before))
 
     def note_absent(self, name: str) -> None:
         """Note that a package, which outlives the sandbox now, did not have an attribute."""
@@ -383,10 +412,11 @@ class BindingsRow(PlainRow):
             # Most of what is added lies in packages that are new as well.
             attributes = None if parent is MISSING else namespace(parent)
             if attributes is not None and attributes.get(child, MISSING) is module:
-                self._add_bound(name, attributes, child)
+                self._add_bound(attributes, child, self._value_before(name, attributes))
 
     def note_all(self) -> None:
-        """The same for every package of the snapshot, also for modules that are gone again."""
+        """The same for every package of the snapshot."""
+        loaded = sys.modules.copy()
         for package, module in self.modules.items():
             attributes = namespace(module)
             if type(package) is not str or attributes is None or "__path__" not in attributes:
@@ -394,17 +424,20 @@ class BindingsRow(PlainRow):
             for child, value in attributes.copy().items():
                 name = f"{package}.{child}"
                 if is_module(value) and is_imported_as(name, value):
-                    self._add_bound(name, attributes, child)
+                    before = self._value_before(name, attributes)
+                    # The attribute of what is loaded no more may be older than the snapshot.
+                    if before is not MISSING or loaded.get(name, MISSING) is value:
+                        self._add_bound(attributes, child, before)
 
-    def _add_bound(self, name: str, attributes: dict[str, Any], child: str) -> None:
-        before = self._value_before(name, attributes)
-        if name not in self.noted and attributes[child] is not before:
-            self._add(name, Binding(attributes, child, before))
+    def _add_bound(self, attributes: dict[str, Any], child: str, before: Any) -> None:
+        place = id(attributes), child
+        if place not in self.noted and place not in self.of_classes and attributes[child] is not before:
+            self._add(Binding(attributes, child, before))
 
-    def _add(self, name: str, binding: Binding) -> None:
+    def _add(self, binding: Binding) -> None:
         # A namespace that was noted as a whole is put back as a whole.
         if not self.reloads.has(binding.attributes):
-            self.noted[name] = binding
+            self.noted[id(binding.attributes), binding.name] = binding
 
     def _value_before(self, name: str, attributes: dict[str, Any]) -> Any:
         """What the package had under the name of a submodule, as far as the snapshot tells."""
@@ -420,19 +453,44 @@ class BindingsRow(PlainRow):
         """The module that outlives the sandbox: one of the snapshot, or a preserved one."""
         return self.modules.get(name, self.preserved.get(name, MISSING))
 
+    def _aliased(self, name: str) -> Any:
+        """The module that outlives the sandbox under another name, and can be found under this one now."""
+        module = sys.modules.get(name, MISSING)
+        # What was imported under the name is new; the rest is too rare for an index.
+        if module is self._outliving(name) or is_imported_as(name, module):
+            return MISSING
+        outliving = chain(self.modules.values(), self.preserved.values())
+        return module if any(map(is_, outliving, repeat(module))) else MISSING
+
     def note_again(self, other: Self) -> None:
-        for name, binding in other.noted.items():
-            self.noted.setdefault(name, binding.now())
+        for place, binding in other.noted.items():
+            self.noted.setdefault(place, binding.now())
+        self.of_classes |= other.of_classes
 
     def merge(self, before: Self, after: Self) -> None:
         for name in _changed_names(before.modules, after.modules):
-            if self.modules.get(name, MISSING) is not None:
-                self.noted.pop(name, None)
+            package, _, child = name.rpartition(".")
+            module, parent = self.modules.get(name), self._outliving(package)
+            if module is not None:
+                self._forget(after._outliving(package), child)
+                self._let_go(name, parent, is_bound=parent is after._outliving(package))
 
     def adopt(self, names: Iterable[str]) -> None:
-        # The attribute stays, even if the module was taken out of the cache again.
         for name in names:
-            self.noted.pop(name, None)
+            parent = self._outliving(name.rpartition(".")[0])
+            self._let_go(name, parent, is_bound=sys.modules.get(name.rpartition(".")[0]) is parent)
+
+    def _let_go(self, name: str, parent: Any, is_bound: bool) -> None:
+        """Leave the attribute for a submodule as it is; bind it where import did so on another copy."""
+        child = name.rpartition(".")[2]
+        # It stays even if the module was taken out of the cache again.
+        self._forget(parent, child)
+        attributes, module = namespace(parent), self.modules.get(name)
+        if attributes is not None and module is not None and not is_bound:
+            self.noted[id(attributes), child] = Binding(attributes, child, module)
+
+    def _forget(self, parent: Any, child: str) -> None:
+        self.former.append(self.noted.pop((id(namespace(parent)), child), None))
 
     def restore(self) -> None:
         if self.noted:
@@ -442,18 +500,25 @@ class BindingsRow(PlainRow):
 class ReloadsRow(PlainRow):
     """The namespaces of modules that were reloaded, as noted before they ran again."""
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Mapping[str, Any], preserved: Mapping[str, Any]) -> None:
+        self.modules = modules
+        """The modules of the snapshot."""
+        self.preserved = preserved
+        """Modules that outlive the sandbox without being in its snapshot."""
         self.noted: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
         """By the name of the module: its namespace, and a copy of that."""
+        self.former: list[Any] = []
+        """What was replaced, kept as long as this row: a finalizer can run any code."""
 
     def has(self, attributes: dict[str, Any]) -> bool:
         """Whether a namespace has been noted."""
         return any(noted is attributes for noted, _ in self.noted.values())
 
     def note(self, name: str, module: object) -> None:
-        """Note a namespace; the first note counts."""
+        """Note the namespace of a module that outlives the sandbox; the first note counts."""
         attributes = namespace(module)
-        if attributes is not None and name not in self.noted:
+        outliving = chain(self.modules.values(), self.preserved.values())
+        if attributes is not None and name not in self.noted and any(map(is_, outliving, repeat(module))):
             self.noted[name] = (attributes, attributes.copy())
 
     def note_again(self, other: Self) -> None:
@@ -462,6 +527,7 @@ class ReloadsRow(PlainRow):
 
     def restore(self) -> None:
         if self.noted:
+            self.former += [attributes.copy() for attributes, _ in self.noted.values()]
             _run_each([partial(put_back, *noted) for noted in self.noted.values()])
 
 
@@ -490,6 +556,8 @@ class NamespacePathsRow(PlainRow):
 
     def __init__(self, packages: NamespacePackages) -> None:
         self.saved: list[tuple[dict[str, Any], Any, dict[str, Any], list[str]]] = []
+        self.former: list[Any] = []
+        """What was replaced, kept as long as this row: a finalizer can run any code."""
         for name, attributes in packages.items():
             path: Any = attributes.get("__path__")
             if name in sys.modules and type(path) is _NamespacePath:
@@ -497,9 +565,47 @@ class NamespacePathsRow(PlainRow):
 
     def restore(self) -> None:
         for attributes, path, saved, locations in self.saved:
+            self.former += [attributes.get("__path__"), path.__dict__.copy()]
             attributes["__path__"] = path
             path.__dict__.update(saved)
             path._path[:] = locations
+
+
+_FINDERS: Final = (BuiltinImporter, FrozenImporter, PathFinder, FileFinder)
+_METHODS: Final = tuple(map(vars, _FINDERS))
+
+
+class FinderMethodsRow(PlainRow):
+    """The methods of the standard finders: importlib_metadata deletes one of them."""
+
+    def __init__(self) -> None:
+        self.saved = [methods.copy() for methods in _METHODS]
+        self.former: list[Any] = []
+        """What was replaced, kept as long as this row: a finalizer can run any code."""
+
+    def merge(self, before: Self, after: Self) -> None:
+        for mine, old, new in zip(self.saved, before.saved, after.saved, strict=True):
+            for name in _methods({**old, **new}):
+                if new.get(name, MISSING) is not old.get(name, MISSING):
+                    self.former.append(mine.pop(name, None))
+                    if name in new:
+                        mine[name] = new[name]
+
+    def restore(self) -> None:
+        for finder, methods, saved in zip(_FINDERS, _METHODS, self.saved, strict=True):
+            if all(map(is_, methods.values(), saved.values())) and len(methods) == len(saved):
+                continue
+            self.former.append(methods.copy())
+            for name in _methods({**saved, **methods}):
+                if name not in saved:
+                    type.__delattr__(finder, name)
+                elif methods.get(name, MISSING) is not saved[name]:
+                    type.__setattr__(finder, name, saved[name])
+
+
+def _methods(attributes: Iterable[str]) -> list[str]:
+    """Names of attributes that the interpreter doesn't add to a class on its own."""
+    return [name for name in attributes if not name.startswith("__")]
 
 
 class ImportState:
@@ -520,7 +626,8 @@ class ImportState:
         self.path_hooks = ListRow("path_hooks")
         self.importer_cache = ImporterCacheRow()
         self.namespace_paths = NamespacePathsRow(namespace_packages)
-        self.reloads = ReloadsRow()
+        self.finder_methods = FinderMethodsRow()
+        self.reloads = ReloadsRow(self.modules.saved, preserved)
         self.bindings = BindingsRow(self.modules.saved, preserved, shadowing, self.reloads)
         # Their order is the one of the restore.
         self.rows: tuple[Row, ...] = (
@@ -532,6 +639,7 @@ class ImportState:
             self.meta_path,
             self.path_hooks,
             self.importer_cache,
+            self.finder_methods,
             self.namespace_paths,
         )
 

@@ -7,7 +7,7 @@ import importlib.machinery
 import importlib.util
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -16,10 +16,14 @@ from typing import Any
 import pytest
 
 from pytest_importsandbox import ImportChanges, ImportSandbox
+from pytest_importsandbox._core.sandbox import suspended
 from pytest_importsandbox._core.state import ModulesRow, put_back
 
 Write = Callable[[Mapping[str, str]], Path]
 Run = Callable[..., str]
+
+TOO_LONG = 10
+"""Seconds after which a thread is taken to wait for ever."""
 
 LISTS = ("path", "meta_path", "path_hooks")
 
@@ -877,6 +881,103 @@ def test_every_open_sandbox_puts_its_own_attribute_back(write_modules: Write, pi
     assert before.differences() == []
 
 
+def test_attributes_bound_below_an_alias_of_a_package_are_put_back(
+    write_modules: Write, picture: Any
+) -> None:
+    write_modules({"base/__init__.py": "", "base/part.py": "", "base/extra.py": ""})
+    base = importlib.import_module("base")
+    importlib.import_module("base.part")
+    before = picture("base")
+
+    with ImportSandbox():
+        sys.modules["app"] = ModuleType("app")
+        sys.modules["app.vendored"] = base
+        importlib.import_module("app.vendored.part")
+        importlib.import_module("app.vendored.extra")
+
+    assert before.differences() == []
+
+
+def test_attribute_on_a_fake_package_of_the_sandbox_is_left_alone(write_modules: Write) -> None:
+    directory = write_modules({"pkg/sub.py": ""})
+
+    with ImportSandbox():
+        fake = sys.modules["pkg"] = ModuleType("pkg")
+        fake.__path__ = [str(directory / "pkg")]
+        sub = importlib.import_module("pkg.sub")
+
+    assert fake.sub is sub
+
+
+def test_attribute_of_a_module_that_was_removed_before_stays(
+    finders: Callable[[], None], write_modules: Write, picture: Any
+) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    importlib.import_module("pkg.sub")
+    del sys.modules["pkg.sub"]
+    before = picture("pkg")
+
+    with ImportSandbox():
+        finders()
+
+    assert before.differences() == []
+
+
+def test_attribute_that_takes_the_place_of_one_of_the_class_stays(write_modules: Write) -> None:
+    write_modules(
+        {
+            "lib/__init__.py": """
+                import importlib
+                import sys
+                import types
+
+                class Lazy:
+                    def __get__(self, module, owner):
+                        module.parse = importlib.import_module("lib.moves.parse")
+                        del owner.parse
+                        return module.parse
+
+                class Moves(types.ModuleType):
+                    parse = Lazy()
+
+                moves = sys.modules["lib.moves"] = Moves("lib.moves")
+                moves.__path__ = [f"{__path__[0]}/moves"]
+                """,
+            "lib/moves/parse.py": "X = 1",
+        }
+    )
+    lib = importlib.import_module("lib")
+
+    with ImportSandbox():
+        assert lib.moves.parse.X == 1
+
+    assert lib.moves.parse.X == 1
+
+
+def test_attribute_of_a_module_with_a_class_of_its_own_goes(write_modules: Write, picture: Any) -> None:
+    write_modules(
+        {
+            "pkg/__init__.py": """
+                import sys
+                import types
+
+                class Package(types.ModuleType):
+                    pass
+
+                sys.modules[__name__].__class__ = Package
+                """,
+            "pkg/sub.py": "",
+        }
+    )
+    importlib.import_module("pkg")
+    before = picture("pkg")
+
+    with ImportSandbox():
+        importlib.import_module("pkg.sub")
+
+    assert before.differences() == []
+
+
 def test_binding_that_cannot_be_put_back_does_not_keep_the_others(write_modules: Write, picture: Any) -> None:
     write_modules({"pkg/__init__.py": "", "pkg/sub.py": "", "first/__init__.py": "", "first/sub.py": ""})
     first = importlib.import_module("first")
@@ -918,6 +1019,44 @@ def test_order_of_names_in_a_reloaded_module_is_back(write_modules: Write) -> No
         settings.A = vars(settings).pop("A")
 
     assert list(vars(settings)) == order
+
+
+def test_reload_of_a_module_of_the_sandbox_is_not_undone(write_modules: Write) -> None:
+    directory = write_modules({"settings.py": "X = 1"})
+
+    with ImportSandbox():
+        settings = importlib.import_module("settings")
+        (directory / "settings.py").write_text("X = 1 + 1", encoding="utf-8")
+        importlib.reload(settings)
+
+    assert settings.X == 2
+
+
+def test_module_that_is_reloaded_where_it_was_imported_first_is_preserved_as_it_became(
+    run_script: Run,
+) -> None:
+    output = run_script(
+        """
+        import importlib
+        import struct
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox():
+            sys.modules["struct"] = object()
+            import wave
+
+            sys.modules["struct"] = struct
+            importlib.reload(wave)
+        with ImportSandbox():
+            import wave
+
+            print(wave.struct is struct)
+        """
+    )
+
+    assert output.split() == ["True"]
 
 
 def test_first_of_two_reloads_counts(write_modules: Write, picture: Any) -> None:
@@ -1128,6 +1267,104 @@ def test_namespace_package_that_became_a_regular_one_is_left_alone(
     assert spread.__path__ == [str(directory / "spread"), "/elsewhere"]
 
 
+# The standard finders
+
+
+@pytest.fixture
+def finder_methods() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Tells what the standard finders can do, and puts it back after the test."""
+    finders = (
+        importlib.machinery.BuiltinImporter,
+        importlib.machinery.FrozenImporter,
+        importlib.machinery.PathFinder,
+        importlib.machinery.FileFinder,
+    )
+
+    def now() -> list[dict[str, Any]]:
+        return [dict(vars(finder)) for finder in finders]
+
+    before = now()
+    yield now
+    for finder, methods in zip(finders, before, strict=True):
+        for name in set(vars(finder)) - set(methods):
+            delattr(finder, name)
+        for name, method in methods.items():
+            if vars(finder).get(name) is not method:
+                setattr(finder, name, method)
+
+
+def delete_a_method() -> None:
+    del importlib.machinery.PathFinder.find_distributions
+
+
+def replace_a_method() -> None:
+    importlib.machinery.FileFinder.invalidate_caches = len  # type: ignore[method-assign,assignment]
+
+
+def add_a_method() -> None:
+    importlib.machinery.BuiltinImporter.find_distributions = len  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("change", [delete_a_method, replace_a_method, add_a_method])
+def test_methods_of_the_standard_finders_are_put_back(
+    change: Callable[[], None], finder_methods: Callable[[], list[dict[str, Any]]]
+) -> None:
+    before = finder_methods()
+
+    with ImportSandbox():
+        change()
+        assert finder_methods() != before
+
+    assert finder_methods() == before
+
+
+@pytest.mark.parametrize("change", [delete_a_method, replace_a_method, add_a_method])
+def test_methods_of_the_standard_finders_that_change_while_suspended_stay_so(
+    change: Callable[[], None], finder_methods: Callable[[], list[dict[str, Any]]]
+) -> None:
+    with ImportSandbox() as sandbox:
+        with suspended(sandbox):
+            change()
+            after = finder_methods()
+        assert finder_methods() == after
+
+    assert finder_methods() == after
+
+
+def test_distributions_are_found_after_a_backport_of_importlib_metadata(run_script: Run) -> None:
+    output = run_script(
+        """
+        import importlib.metadata
+
+        from pytest_importsandbox import ImportSandbox
+
+        for _ in range(2):
+            with ImportSandbox():
+                import backport
+
+                importlib.metadata.version("pytest")
+            print(bool(importlib.metadata.version("pytest")))
+        """,
+        files={
+            "backport.py": """
+                import sys
+                from importlib.machinery import PathFinder
+                from importlib.metadata import MetadataPathFinder
+
+                class Finder(MetadataPathFinder):
+                    @staticmethod
+                    def find_spec(name, path=None, target=None):
+                        return None
+
+                del PathFinder.find_distributions
+                sys.meta_path.append(Finder())
+                """
+        },
+    )
+
+    assert output.split() == ["True"] * 2
+
+
 # A restore that meets trouble
 
 STEPS = (
@@ -1138,6 +1375,7 @@ STEPS = (
     "meta_path",
     "path_hooks",
     "importer_cache",
+    "finder_methods",
     "namespace_paths",
     *(("settings", "declared", "names") if hasattr(sys, "lazy_modules") else ()),
 )
@@ -1282,6 +1520,52 @@ def test_finalizer_of_a_module_that_leaves_may_import(write_modules: Write) -> N
         importlib.import_module("dying")
 
     assert (plain.seen, "dying" in sys.modules, "late" in sys.modules) == ([1], False, True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "sys.modules['dying'] = dying",
+        "sys.modules = {**sys.modules, 'dying': dying}",
+        "sys.path.append(dying)",
+        "sys.path = [dying]",
+        "sys.meta_path.append(dying)",
+        "sys.path_hooks.append(dying)",
+        "sys.path_importer_cache['/dying'] = dying",
+        "sys.path_importer_cache = {'dying': dying}",
+        "importlib.machinery.FileFinder.find_spec = dying",
+        "import pkg.sub; pkg.sub = dying",
+        "importlib.reload(pkg); pkg.dying = dying",
+        "import space; space.__path__ = dying",
+    ],
+)
+def test_nothing_is_freed_under_the_import_lock(run_script: Run, change: str) -> None:
+    output = run_script(
+        f"""
+        import importlib.machinery
+        import sys
+        import threading
+
+        from pytest_importsandbox import ImportSandbox
+        import pkg, space
+
+        class Dying:
+            def __del__(self):
+                thread = threading.Thread(target=__import__, args=["late"], daemon=True)
+                thread.start()
+                thread.join({TOO_LONG})
+                print(thread.is_alive())
+
+        with ImportSandbox():
+            dying = Dying()
+            {change}
+            del dying
+        print("end")
+        """,
+        files={"pkg/__init__.py": "", "pkg/sub.py": "", "space/part.py": "", "late.py": ""},
+    )
+
+    assert output.split() == ["False", "end"]
 
 
 # Tables
