@@ -101,7 +101,8 @@ class PlainRow:
 def put_back(table: dict[str, Any], saved: dict[str, Any], spared: frozenset[str] = frozenset()) -> None:
     """Give a dict the contents and the order of the saved one; `spared` names stay if they are there.
 
-    The order is left alone where Python runs without the GIL. A name that belongs is never absent, not even for a moment: other threads look it up meanwhile.
+    The order is left alone where Python runs without the GIL.
+    A name that belongs is never absent, not even for a moment: other threads look it up meanwhile.
     So it is `update()` and then the deletion of what is new, never `clear()`.
     """
     try:
@@ -296,7 +297,11 @@ class ImporterCacheRow(PlainRow):
 
     def restore(self) -> None:
         table, saved = self.table, self.saved
-        if not _same([*table, *table.values()], [*saved, *saved.values()]):
+        if not (
+            len(table) == len(saved)
+            and all(map(is_, table.values(), saved.values()))
+            and all(map(is_, table, saved))
+        ):
             self.former.append(table.copy())
             for entry, finder in table.copy().items():
                 if saved.get(entry, MISSING) is not finder:
@@ -571,41 +576,44 @@ class NamespacePathsRow(PlainRow):
             path._path[:] = locations
 
 
-_FINDERS: Final = (BuiltinImporter, FrozenImporter, PathFinder, FileFinder)
-_METHODS: Final = tuple(map(vars, _FINDERS))
+# What importlib asks finders for, https://docs.python.org/3/library/importlib.html#module-importlib.abc,
+# and importlib.metadata, https://docs.python.org/3/library/importlib.metadata.html#extending-the-search-algorithm.
+_METHODS: Final = [
+    (finder, vars(finder), name)
+    for finder in (BuiltinImporter, FrozenImporter, PathFinder, FileFinder)
+    for name in ("find_spec", "invalidate_caches", "find_distributions")
+]
 
 
 class FinderMethodsRow(PlainRow):
     """The methods of the standard finders: importlib_metadata deletes one of them."""
 
     def __init__(self) -> None:
-        self.saved = [methods.copy() for methods in _METHODS]
+        self.saved = self.current()
         self.former: list[Any] = []
         """What was replaced, kept as long as this row: a finalizer can run any code."""
 
+    def current(self) -> list[Any]:
+        """The methods that the classes have now."""
+        return [methods.get(name, MISSING) for _, methods, name in _METHODS]
+
     def merge(self, before: Self, after: Self) -> None:
-        for mine, old, new in zip(self.saved, before.saved, after.saved, strict=True):
-            for name in _methods({**old, **new}):
-                if new.get(name, MISSING) is not old.get(name, MISSING):
-                    self.former.append(mine.pop(name, None))
-                    if name in new:
-                        mine[name] = new[name]
+        self.former.append(self.saved)
+        self.saved = [
+            mine if new is old else new
+            for mine, old, new in zip(self.saved, before.saved, after.saved, strict=True)
+        ]
 
     def restore(self) -> None:
-        for finder, methods, saved in zip(_FINDERS, _METHODS, self.saved, strict=True):
-            if all(map(is_, methods.values(), saved.values())) and len(methods) == len(saved):
-                continue
-            self.former.append(methods.copy())
-            for name in _methods({**saved, **methods}):
-                if name not in saved:
-                    type.__delattr__(finder, name)
-                elif methods.get(name, MISSING) is not saved[name]:
-                    type.__setattr__(finder, name, saved[name])
-
-
-def _methods(attributes: Iterable[str]) -> list[str]:
-    """Names of attributes that the interpreter doesn't add to a class on its own."""
-    return [name for name in attributes if not name.startswith("__")]
+        current = self.current()
+        if _same(current, self.saved):
+            return
+        self.former.append(current)
+        for (finder, _, name), now, method in zip(_METHODS, current, self.saved, strict=True):
+            if now is not method and method is MISSING:
+                type.__delattr__(finder, name)
+            elif now is not method:
+                type.__setattr__(finder, name, method)
 
 
 class ImportState:
