@@ -195,11 +195,15 @@ class TempModule:
 class TempPackageFactory:
     """Writes packages into temporary directories; the type of the fixture ``temp_package``."""
 
-    def __init__(self, check: Callable[..., None], evict: Callable[[str], None]) -> None:
+    def __init__(
+        self, check: Callable[..., None], evict: Callable[[str], None], temporary_directories: set[str]
+    ) -> None:
         self._check = check
         """Raises if the sandbox is not open, or if no file can take the place of the module of a name."""
         self._evict = evict
-        self._directories: list[weakref.finalize[..., TempPackageFactory]] = []
+        self._temporary_directories = temporary_directories
+        """Where all directories are entered, each with a separator at its end, as long as they exist."""
+        self._directories: dict[str, weakref.finalize[..., TempPackageFactory]] = {}
         """They are deleted at the exit of the process if they have not been before."""
         self._made: list[TempPackage | TempModule] = []
 
@@ -322,7 +326,9 @@ class TempPackageFactory:
 
     def _new_directory(self) -> Path:
         directory = Path(tempfile.mkdtemp(prefix="importsandbox-")).resolve()
-        self._directories.append(weakref.finalize(self, _delete, directory))
+        below = f"{directory}{os.sep}"
+        self._directories[below] = weakref.finalize(self, _delete, directory)
+        self._temporary_directories.add(below)
         return directory
 
     def remove_all(self) -> None:
@@ -330,7 +336,9 @@ class TempPackageFactory:
         self._made.clear()
         if self._directories:
             while self._directories:
-                self._directories.pop()()
+                below, delete = self._directories.popitem()
+                delete()
+                self._temporary_directories.discard(below)
             _invalidate_caches()
 
 

@@ -53,7 +53,9 @@ class ImportSandbox:
         self._preserve = as_names(preserve, "preserve")
         self._find_running: Callable[[], Iterable[ModuleType]] = tuple
         self._span: Span | None = None
-        self.temp_package = TempPackageFactory(self._check_replaceable, self.evict)
+        self.temp_package = TempPackageFactory(
+            self._check_replaceable, self.evict, process.store.temporary_directories
+        )
         """Writes packages that can be imported until the sandbox ends: :class:`TempPackageFactory`."""
 
     def __repr__(self) -> str:

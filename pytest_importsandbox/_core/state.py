@@ -406,8 +406,8 @@ class BindingsRow(PlainRow):
         """Note that a package, which outlives the sandbox now, did not have an attribute."""
         package, _, child = name.rpartition(".")
         attributes = namespace(self._outliving(package))
-        if attributes is not None and name not in self.noted:
-            self._add(name, Binding(attributes, child, MISSING))
+        if attributes is not None and (id(attributes), child) not in self.noted:
+            self._add(Binding(attributes, child, MISSING))
 
     def note_unseen(self, added: Mapping[str, Any]) -> None:
         """Note what the imports of some modules bound that went past the watcher."""
