@@ -17,19 +17,47 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from alone_or_together import ALONE, TOGETHER, Suite, compare
 
-# Each project with the paths of its tests in the sdist.
+WITHOUT_ASYNCIO = ("-p", "no:asyncio")
+
+
+@dataclass(frozen=True)
+class Project:
+    """What of an sdist is run, and with which options of pytest."""
+
+    paths: Sequence[str] = ("tests",)
+    options: Sequence[str] = WITHOUT_ASYNCIO
+
+
 PROJECTS = {
-    # Its lazy modules and descriptors exchange themselves at the first use.
-    "six": ("test_six.py",),
-    # It keeps a finder for its import hooks on sys.meta_path.
-    "wrapt": ("tests/core",),
-    # It reloads modules, and puts a finder on sys.meta_path for the time of a test or a module.
-    "pyfakefs": ("pyfakefs/tests", "pyfakefs/pytest_tests"),
+    # These three work on the import system themselves.
+    "six": Project(["test_six.py"]),
+    "wrapt": Project(["tests/core"]),
+    "pyfakefs": Project(["pyfakefs/tests", "pyfakefs/pytest_tests"]),
+    "attrs": Project(),
+    "click": Project(),
+    "freezegun": Project(),
+    "importlib_metadata": Project(["tests", "importlib_metadata"]),
+    "importlib_resources": Project(["importlib_resources"]),
+    "itsdangerous": Project(),
+    "jinja2": Project(),
+    # The names of these tests tell the time.
+    "marshmallow": Project(
+        options=[
+            *WITHOUT_ASYNCIO,
+            "--deselect",
+            "tests/test_deserialization.py::TestFieldDeserialization::test_invalid_datetime_deserialization",
+        ]
+    ),
+    "pytest-mock": Project(options=()),
+    "structlog": Project(options=()),
+    "tomlkit": Project(),
+    "werkzeug": Project(options=[*WITHOUT_ASYNCIO, "-m", "not dev_server"]),
 }
 
 
@@ -57,7 +85,9 @@ def run(name: str, reference: str, flags: Sequence[str]) -> bool:
     print(f"\n{name} {version(name)}", flush=True)
     # Not below the checkout: a suite without settings of its own would be run with ours.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
-        return compare(Suite(unpacked_sdist(name, Path(directory)), PROJECTS[name]), reference, flags)
+        sdist = unpacked_sdist(name, Path(directory))
+        project = PROJECTS[name]
+        return compare(Suite(sdist, project.paths, project.options), reference, flags)
 
 
 def unpacked_sdist(name: str, directory: Path) -> Path:
