@@ -1,9 +1,11 @@
 """Run the suites of real projects with and without the plugin, and tell which outcomes it changes.
 
-The suites come from the sdists of the releases that are installed; `tox run -e suites` installs them and runs
-this. Names of projects restrict it to these, and the options are those of `alone_or_together.py`:
+The suites come from the sdists of the releases that are installed: `tox run -e suites` installs them and runs
+this script for three of them, or for what it is given. Without names it runs all; the options are those of
+`alone_or_together.py`:
 
     tox run -e suites
+    tox run -e suites -- --reference=alone --flag=--isolated-modules
     tox run -e suites -- six wrapt --reference=alone --flag=--isolated-modules
 
 The exit status is 1 if an outcome changes.
@@ -38,7 +40,7 @@ PROJECTS = {
     # These three work on the import system themselves.
     "six": Project(["test_six.py"]),
     "wrapt": Project(["tests/core"]),
-    "pyfakefs": Project(["pyfakefs/tests", "pyfakefs/pytest_tests"]),
+    "pyfakefs": Project(["pyfakefs"]),
     "attrs": Project(),
     "click": Project(),
     "freezegun": Project(),
