@@ -69,8 +69,9 @@ class Block:
 class Page:
     """A page that is being read: its directory, and what is left to do at its end."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, temporary: Path) -> None:
         self.directory = directory
+        self.temporary = temporary
         self.tests_to_run: set[str] = set()
         self.session: dict[int, str] = {}
         self.plugins: list[str] = []
@@ -98,7 +99,7 @@ class Page:
 
     def finish(self) -> str | None:
         """Run what no block has run."""
-        return self._run_tests(sorted(self.tests_to_run)) or self._run_doctest()
+        return self._run_tests(sorted(self.tests_to_run)) or self._run_doctest() or self._look_for_remains()
 
     def _directory(self, block: Block) -> Path:
         return CHECKOUT if block.comments.get("in") == "checkout" else self.directory
@@ -160,6 +161,11 @@ class Page:
         )
         return output if status else None
 
+    def _look_for_remains(self) -> str | None:
+        """Find temporary packages that are still there although all commands have ended."""
+        remains = sorted(path.name for path in self.temporary.glob("importsandbox-*"))
+        return f"the page leaves temporary packages behind: {remains}" if remains else None
+
     def _run(self, command: list[str], directory: Path) -> tuple[str, int]:
         """Run one command as a reader would, in a terminal of 80 columns."""
         if command[0] == "pytest" and not self.tests_to_run.isdisjoint(command):
@@ -181,6 +187,7 @@ class Page:
             PYTHONIOENCODING="utf-8",
             # Output and errors come in the order in which they were written.
             PYTHONUNBUFFERED="1",
+            TMPDIR=str(self.temporary),
             # pytest-asyncio says so on every run that does not configure it.
             PYTHONWARNINGS='ignore:The configuration option "asyncio_default_fixture_loop_scope" is unset',
         )
@@ -242,10 +249,10 @@ def follow(example: Example) -> str | None:
     return page.follow(example.parsed)
 
 
-def read(path: Path, directory: Path) -> None:
-    """Follow a page from top to bottom."""
+def read(path: Path, directory: Path, temporary: Path) -> None:
+    """Follow a page from top to bottom, with a directory for temporary files."""
     document = Sybil(parsers=[blocks], path=str(path.parent)).parse(path)
-    page = document.namespace["page"] = Page(directory)
+    page = document.namespace["page"] = Page(directory, temporary)
     for example in document.examples():
         example.evaluate()
     failure = page.finish()
@@ -253,8 +260,10 @@ def read(path: Path, directory: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=[path.relative_to(CHECKOUT).as_posix() for path in PAGES])
-def test_page_does_what_it_shows(path: Path, tmp_path: Path) -> None:
-    read(path, CHECKOUT if path == EXAMPLES else tmp_path)
+def test_page_does_what_it_shows(
+    path: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    read(path, CHECKOUT if path == EXAMPLES else tmp_path, tmp_path_factory.mktemp("temporary"))
 
 
 @pytest.mark.parametrize(
@@ -275,16 +284,24 @@ def test_page_does_what_it_shows(path: Path, tmp_path: Path) -> None:
             "1 failed",
             id="file that no command runs",
         ),
+        pytest.param(
+            "```pycon\n>>> from pytest_importsandbox import ImportSandbox\n"
+            ">>> package = ImportSandbox().__enter__().temp_package('left')\n```",
+            "leaves temporary packages behind",
+            id="temporary package that stays",
+        ),
     ],
 )
 def test_page_that_shows_what_is_not_so_fails(text: str, failure: str, tmp_path: Path) -> None:
     path = tmp_path / "page.md"
     path.write_text(text + "\n", encoding="utf-8")
     directory = tmp_path / "directory"
+    temporary = tmp_path / "temporary"
     directory.mkdir()
+    temporary.mkdir()
 
     with pytest.raises((SybilFailure, AssertionError)) as caught:
-        read(path, directory)
+        read(path, directory, temporary)
 
     assert failure in str(caught.value)
 

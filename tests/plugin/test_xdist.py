@@ -38,7 +38,11 @@ def test_temporary_packages_of_the_same_name(pytester: pytest.Pytester, mode: st
     result.assert_outcomes(passed=400 if mode == "each" else 200)
 
 
-def test_worker_that_crashes_in_an_isolated_test_is_replaced(pytester: pytest.Pytester) -> None:
+def test_worker_that_crashes_in_an_isolated_test_is_replaced(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The worker that crashes cannot delete the temporary package that it has written.
+    monkeypatch.setenv("TMPDIR", str(pytester.path))
     pytester.makepyfile(
         """
         import os
