@@ -8,8 +8,8 @@ copyright = "The pytest-importsandbox contributors"
 version = release = version_of("pytest-importsandbox")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinxcontrib.svgbob"]
-# The examples are a suite of their own; the pages include files from it.
-exclude_patterns = ["_build", "examples"]
+# The examples are a suite of their own, from which pages include files; README.md is for the repository.
+exclude_patterns = ["README.md", "_build", "examples"]
 source_suffix = {".md": "markdown"}
 
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -33,7 +33,13 @@ nitpick_ignore = [
 linkcheck_ignore = [r"https?://"]
 
 html_theme = "furo"
-html_title = "pytest-importsandbox"
+html_title = f"{project} {version}"
+html_theme_options = {
+    # Each page links to its own source.
+    "source_repository": "https://github.com/pytest-importsandbox/pytest-importsandbox/",
+    "source_branch": "main",
+    "source_directory": "docs/",
+}
 html_static_path = ["_static"]
 html_css_files = ["importsandbox.css"]
 html_copy_source = False
