@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+DOCS = CHECKOUT / "docs"
+SITE = "https://pytest-importsandbox.readthedocs.io/en/latest/"
+PAGES = [page for page in DOCS.rglob("*.md") if "_build" not in page.parts]
 
 
 def read(file: str) -> str:
@@ -55,3 +58,35 @@ def test_coverage_counts_all_lines_where_tox_joins_a_run_with_that_python(
     (pattern,) = re.findall(r"^ *py315: COVERAGE_NOT_RUN = (.+)$", read("tox.ini"), re.MULTILINE)
 
     assert excluded_lines(pattern) == "[]\n"
+
+
+def table_of_uses(file: str) -> list[str]:
+    """The lines of the table "Which one do I need?"."""
+    _, _, section = read(file).partition("## Which one do I need?\n")
+    return [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("|")]
+
+
+def test_readme_and_front_page_have_the_same_table_of_uses() -> None:
+    lines = [re.sub(rf"{SITE}(.+?)\.html", r"\1.md", line) for line in table_of_uses("README.md")]
+
+    assert len(lines) > 2
+    assert lines == table_of_uses("docs/index.md")
+
+
+def test_links_of_the_readme_to_the_site_lead_to_pages() -> None:
+    pages = re.findall(rf"{SITE}(.+?)\.html", read("README.md"))
+
+    assert pages
+    assert [page for page in pages if not DOCS.joinpath(f"{page}.md").is_file()] == []
+
+
+def test_list_of_the_documentation_has_every_page() -> None:
+    links = re.findall(r"\]\(([^):]+\.md)\)", read("docs/README.md"))
+
+    assert {DOCS / link for link in links} == set(PAGES) - {DOCS / "README.md"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.relative_to(DOCS).as_posix() for page in PAGES])
+def test_every_link_has_a_text(page: Path) -> None:
+    """Sphinx puts the title of the page in the place of a missing text; other readers show nothing."""
+    assert "[](" not in page.read_text(encoding="utf-8")
