@@ -2,8 +2,9 @@
 
 A row of the table is a case: a small test file in which `test_during` runs with the tool and `test_after`
 looks at what is left. The cell is a ✓ if all of the file passes. A column is a tool: a conftest file that
-says how to use it. All cases of a tool are one inner run; a fixture puts the import state back between them,
-by hand.
+says how to use it. Where the tool has no means of its own for what a case does, a fixture does it by hand,
+and the cell has the letter of that fixture. All cases of a tool are one inner run; a fixture puts the import
+state back between them, by hand.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -104,6 +106,14 @@ COMMON = """
 
         return by_hand
 
+    @pytest.fixture
+    def extend_path():
+        return lambda entry: sys.path.append(entry)
+
+    @pytest.fixture
+    def set_variable():
+        return os.environ.__setitem__
+
     def pytest_collection_modifyitems(items):
         for item in items:
             if item.name.startswith("test_during"):
@@ -118,7 +128,7 @@ COMMON = """
 
 
 class Tool(NamedTuple):
-    """How to use a tool: the module of its plugin, and what is special in its conftest file."""
+    """How to use a tool: its modules, and what is special in its conftest file."""
 
     requires: str | None
     plugin: str | None
@@ -157,6 +167,8 @@ TOOLS = {
         "test.support.import_helper",
         None,
         """
+        from contextlib import ExitStack
+
         from test.support import import_helper
 
         @pytest.fixture
@@ -178,6 +190,11 @@ TOOLS = {
                 sys.modules[name] = None
 
             return block
+
+        @pytest.fixture
+        def extend_path(span):
+            with ExitStack() as stack:
+                yield lambda entry: stack.enter_context(import_helper.DirsOnSysPath(entry))
         """,
     ),
     "pytester": Tool(
@@ -209,6 +226,14 @@ TOOLS = {
         @pytest.fixture
         def block(monkeypatch):
             return lambda name: monkeypatch.setitem(sys.modules, name, None)
+
+        @pytest.fixture
+        def extend_path(monkeypatch):
+            return monkeypatch.syspath_prepend
+
+        @pytest.fixture
+        def set_variable(monkeypatch):
+            return monkeypatch.setenv
         """,
     ),
     "patch.dict": Tool(
@@ -367,7 +392,17 @@ CASES = {
         def test_after(world):
             assert world.settings.CURRENCY == "EUR"
     """,
-    "`sys.path` is put back": """
+    "an entry that the test adds to `sys.path` is gone": """
+        import sys
+
+        def test_during(extend_path):
+            extend_path("somewhere")
+            assert "somewhere" in sys.path
+
+        def test_after():
+            assert "somewhere" not in sys.path
+    """,
+    "and one that the code under test adds": """
         import sys
 
         def test_during():
@@ -499,7 +534,17 @@ CASES = {
         def test_after(lazy):
             assert type(lazy).__name__ == "_LazyModule"
     """,
-    "other effects, such as environment variables, are gone": """
+    "an environment variable that the test sets is gone": """
+        import os
+
+        def test_during(set_variable):
+            set_variable("SHOP_CLOSED", "yes")
+            assert os.environ["SHOP_CLOSED"] == "yes"
+
+        def test_after():
+            assert "SHOP_CLOSED" not in os.environ
+    """,
+    "and one that the code under test sets": """
         import os
 
         def test_during():
@@ -507,6 +552,15 @@ CASES = {
 
         def test_after():
             assert "SHOP_OPEN" not in os.environ
+    """,
+    "a thread that the test starts is gone": """
+        import threading
+
+        def test_during():
+            threading.Thread(target=threading.Event().wait, name="waits", daemon=True).start()
+
+        def test_after():
+            assert "waits" not in [thread.name for thread in threading.enumerate()]
     """,
     "a module-scoped fixture stays usable": """
         import pytest
@@ -548,7 +602,19 @@ CASES = {
         def test_during():
             assert os.environ["PROCESS_OF_THE_RUN"] == str(os.getpid())
     """,
+    "nothing is needed but Python and pytest": """
+        import os
+        import sys
+
+        def test_during():
+            package = os.environ["PACKAGE_OF_THE_TOOL"]
+
+            assert package in {"", "pytest", "test", *sys.stdlib_module_names}
+    """,
 }
+
+# The fixtures that do by hand what a tool has no means for, and their letters in the table.
+BY_HAND = {"again": "ᵃ", "block": "ᵇ", "write": "ᶜ", "extend_path": "ᵈ", "set_variable": "ᵉ"}
 
 
 def cells() -> dict[tuple[str, str], str]:
@@ -560,6 +626,24 @@ def cells() -> dict[tuple[str, str], str]:
 
 
 CELLS = cells()
+
+
+def by_hand(case: str, tool: str) -> str:
+    """The letters of what a case does by hand, since the tool has no means for it."""
+    arguments = {
+        name.strip()
+        for listed in re.findall(r"def test_\w+\((.*)\)", CASES[case])
+        for name in listed.split(",")
+    }
+    return "".join(
+        letter
+        for name, letter in BY_HAND.items()
+        if name in arguments and f"def {name}(" not in TOOLS[tool].conftest
+    )
+
+
+def cell(case: str, tool: str, passed: bool) -> str:
+    return ("✓" if passed else "✗") + by_hand(case, tool)
 
 
 @pytest.fixture(scope="module")
@@ -585,6 +669,7 @@ def run_all_cases(tool: Tool, directory: Path) -> dict[str, bool]:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     # The tool alone, without whatever else is installed.
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    environment["PACKAGE_OF_THE_TOOL"] = (tool.requires or tool.plugin or "").partition(".")[0]
     plugin = ["-p", tool.plugin] if tool.plugin else []
     command = [sys.executable, "-m", "pytest", *plugin, "--junitxml=report.xml"]
     result = subprocess.run(
@@ -618,7 +703,7 @@ def test_cell_says_what_the_tool_does(
 
     passed = verdicts(tool)[case]
 
-    assert CELLS[case, tool] == ("✓" if passed else "✗")
+    assert CELLS[case, tool] == cell(case, tool, passed)
 
 
 if __name__ == "__main__":
@@ -629,4 +714,4 @@ if __name__ == "__main__":
     print("| |", " | ".join(f"`{tool}`" for tool in TOOLS), "|")
     print("| --- |" + " :-: |" * len(TOOLS))
     for case in CASES:
-        print("|", case, "|", " | ".join("✓" if results[tool][case] else "✗" for tool in TOOLS), "|")
+        print("|", case, "|", " | ".join(cell(case, tool, results[tool][case]) for tool in TOOLS), "|")
