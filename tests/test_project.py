@@ -90,3 +90,10 @@ def test_list_of_the_documentation_has_every_page() -> None:
 def test_every_link_has_a_text(page: Path) -> None:
     """Sphinx puts the title of the page in the place of a missing text; other readers show nothing."""
     assert "[](" not in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/explanation/sandbox.md"])
+def test_what_a_test_costs_that_is_not_isolated_is_what_the_benchmarks_say(page: str) -> None:
+    figure = re.compile(r"5,000 empty tests .*?take ([\d.]+) times as long")
+
+    assert figure.findall(read(page)) == figure.findall(read("docs/benchmarks.md")) != []
