@@ -193,8 +193,8 @@ def is_installed(finder: object) -> bool:
 
 def put_first(finder: Any) -> None:
     """Make a finder the first that import asks."""
-    remove_finder(finder)
-    sys.meta_path.insert(0, finder)
+    # At once: other threads walk over the list.
+    sys.meta_path[:] = [finder, *(each for each in sys.meta_path if each is not finder)]
 
 
 def put_before_standard(finder: Any, others: Iterable[object] = ()) -> None:

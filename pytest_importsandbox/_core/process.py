@@ -9,11 +9,14 @@ are loading already goes on; `imports_in_progress` tells what that is.
 from __future__ import annotations
 
 import _imp
+import gc
 import sys
+import threading
+import time
 from builtins import __import__ as _import
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Final, final
 
@@ -37,13 +40,12 @@ from pytest_importsandbox._core.modules import (
 from pytest_importsandbox._core.names import in_tree, parents, tree
 from pytest_importsandbox._core.preserved import ExtensionPackages, Store
 from pytest_importsandbox._core.state import ImportState, Index, NamespacePackages, ShadowingAttributes
-from pytest_importsandbox._core.watcher import (
-    PreservedFinder,
-    Span,
-    Watcher,
-    imports_in_progress,
-    wait_for_import,
-)
+from pytest_importsandbox._core.watcher import PreservedFinder, Span, Watcher, imports_in_progress
+
+STUCK_AFTER = 30.0
+"""Seconds that eviction waits for an import in another thread."""
+
+_MOMENT: Final = 0.001
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +55,8 @@ class Aside:
     spans: list[Span]
     inside: ImportState
     outside: ImportState
+    threads: list[threading.Thread] = field(default_factory=threading.enumerate)
+    """All threads that ran when they were put aside."""
 
 
 @final
@@ -80,6 +84,8 @@ class Process:
         """The finder that hands back preserved modules."""
         self._file_finders: list[object] = []
         """Finders that find what the standard ones find: they are asked after ours, too."""
+        self._outer_modules: Mapping[str, Any] = {}
+        """What the last sandbox left, where a finder stands before the watcher outside of sandboxes."""
 
     def install(self, *file_finders: object) -> bool:
         """Put the finders on `sys.meta_path`; return whether they were not there.
@@ -102,15 +108,22 @@ class Process:
     def open(self, preserve: tuple[str, ...] = ()) -> Span:
         """Take a snapshot, and let the watcher note what happens from now on."""
         self._look_at_new_modules()
+        outermost = not self.spans
+        if outermost and not is_first(self.watcher):
+            self.hooks.before_first()
         span = Span(preserve, self._snapshot())
         self.spans.append(span)
+        if outermost and not is_first(self.watcher):
+            # Afterwards it is where it was: whoever put a finder first may take the first one away again.
+            put_first(self.watcher)
         return span
 
     def close(self, span: Span) -> None:
         """Put back the snapshot of a span; spans that were opened later end with it."""
+        # Freed when the lock is, as all that a restore replaces.
         ended = self.spans[self.spans.index(span) :]
         # Spelled out, since the context manager takes most of a microsecond of every isolated test.
-        _imp.acquire_lock()
+        collects = _hold_import_lock()
         try:
             try:
                 if span.imported or span.state.changed() or not is_first(self.watcher):
@@ -119,13 +132,14 @@ class Process:
                 del self.spans[-len(ended) :]
                 span.state.restore()
         finally:
-            _imp.release_lock()
+            _free_import_lock(collects)
             for each in reversed(ended):
                 for act in each.at_end:
                     act()
         if span.imported:
             self._look_at([name for name in list(span.imported) if name not in self.store.modules])
         if not self.spans:
+            self._remember_modules(span.state)
             self.store.forget_asked()
 
     def commit(self, trial: Span) -> None:
@@ -151,6 +165,8 @@ class Process:
             inside.note_again(outside)
             del self.spans[-len(spans) :]
             outside.restore()
+        if not self.spans:
+            self._remember_modules(outside)
         return Aside(spans, inside, outside)
 
     def take_up(self, aside: Aside) -> None:
@@ -162,6 +178,11 @@ class Process:
             after.note_again(before)
             for state in (inside, *(each.state for each in aside.spans[1:])):
                 state.merge(before, after)
+            in_progress = imports_in_progress()
+            inside.adopt(in_progress)
+            for span in aside.spans:
+                span.imported_by_earlier_threads |= in_progress
+                span.threads += [each for each in threading.enumerate() if not _is_among(each, aside.threads)]
             aside.spans[0].state = after
             self.spans.extend(aside.spans)
             inside.restore()
@@ -171,12 +192,12 @@ class Process:
 
         Return the names of those that stay for the sake of the running test module.
         """
+        __tracebackhide__ = True
         span = self.spans[-1]
         # What they declared lazily has to be known before they are gone.
         self._look_at_new_modules()
-        for name in imports_in_progress(lambda name: in_tree(name, roots)):
-            wait_for_import(name)
         with _import_lock():
+            _wait_for_imports(roots)
             # The first copies are the ones that last.
             for each in self.spans:
                 self._keep(each)
@@ -242,13 +263,19 @@ class Process:
         if not is_installed(self.finder):
             put_before_standard(self.finder, self._file_finders)
 
+    def _remember_modules(self, state: ImportState) -> None:
+        """Keep what is loaded outside of all sandboxes, if other finders may answer for the watcher there."""
+        self._outer_modules = {} if is_first(self.watcher) else state.modules.saved
+
     def _look_at_new_modules(self) -> None:
         """Let the indexes look once at each module that was imported since they did last."""
-        if not is_first(self.watcher):
-            self._note_unseen()
+        if not self.spans and not is_installed(self.watcher):
+            self._become_first()
             self.watcher.not_looked_at.update(sys.modules.copy())
-            if not self.spans:
-                self._become_first()
+        elif not is_first(self.watcher):
+            self._note_unseen()
+            known = {} if self.spans else self._outer_modules
+            self.watcher.not_looked_at.update(_differences(known, sys.modules.copy()))
         if self.watcher.not_looked_at:
             names, self.watcher.not_looked_at = self.watcher.not_looked_at, set()
             # A copy: another thread may be about to add a name.
@@ -333,14 +360,67 @@ def _home_of(running: set[int], names: list[str], root: str) -> set[str]:
     return home
 
 
+def _hold_import_lock() -> bool:
+    """Let no other thread begin an import; return whether garbage is collected at other times.
+
+    The finalizers of garbage are foreign code, which could wait for a thread that imports.
+    """
+    _imp.acquire_lock()
+    collects = gc.isenabled()
+    gc.disable()
+    return collects
+
+
+def _free_import_lock(collects: bool) -> None:
+    """Let other threads import again."""
+    if collects:
+        gc.enable()
+    _imp.release_lock()
+
+
 @contextmanager
 def _import_lock() -> Iterator[None]:
-    """Let no other thread begin an import."""
-    _imp.acquire_lock()
+    """Let no other thread begin an import, and no foreign code run."""
+    collects = _hold_import_lock()
     try:
         yield
     finally:
-        _imp.release_lock()
+        _free_import_lock(collects)
+
+
+def _wait_for_imports(roots: tuple[str, ...]) -> None:
+    """Wait until no other thread imports one of some packages; the import lock is held before and after."""
+    __tracebackhide__ = True
+    end = time.monotonic() + STUCK_AFTER
+    while names := _imports_below(roots):
+        if time.monotonic() > end:
+            raise RuntimeError(
+                f"{min(names)!r} cannot be evicted: another thread has been importing it for "
+                f"{STUCK_AFTER:g} seconds. Let that import end before, or find out what it waits for."
+            )
+        # What needs no other import ends now, before the thread begins the next one.
+        time.sleep(_MOMENT)
+        if _imports_below(roots):
+            _imp.release_lock()
+            time.sleep(_MOMENT)
+            _imp.acquire_lock()
+
+
+def _imports_below(roots: tuple[str, ...]) -> set[str]:
+    """The modules of some packages that other threads are importing."""
+    return imports_in_progress(lambda name: in_tree(name, roots))
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
+    """The names that stand for other objects now, and those that are gone."""
+    if list(map(id, before.values())) == list(map(id, now.values())) and len(before) == len(now):
+        return set()
+    changed = {name for name, module in now.items() if before.get(name, MISSING) is not module}
+    return changed | (before.keys() - now.keys())
+
+
+def _is_among(thread: threading.Thread, threads: list[threading.Thread]) -> bool:
+    return any(each is thread for each in threads)
 
 
 process: Final = Process()

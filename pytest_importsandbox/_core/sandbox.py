@@ -35,8 +35,9 @@ class ImportSandbox:
 
     Use it as a context manager. Entering takes a snapshot, leaving puts it back: `sys.modules`,
     `sys.path`, `sys.meta_path`, `sys.path_hooks`, the attributes of submodules on their packages, the
-    namespaces of reloaded modules and the search paths of namespace packages. Sandboxes nest; a
-    sandbox may be entered again after it has ended.
+    namespaces of reloaded modules, the search paths of namespace packages and the methods of the standard
+    finders. Sandboxes nest; a sandbox may be entered again after it has ended. Where Python runs without
+    the GIL, the order of `sys.modules` is not put back.
 
     Not undone are other effects of running a module, such as environment variables, `atexit`
     callbacks or registered codecs.
@@ -105,7 +106,9 @@ class ImportSandbox:
             Absolute names of modules, or iterables of them. Those that are not loaded are no error.
         :raises TypeError: If a name is not a `str`.
         :raises ValueError: If a name is not absolute, or the run itself stands on the module.
-        :raises RuntimeError: If the sandbox is not open.
+        :raises RuntimeError:
+            If the sandbox is not open, or another thread has been importing one of the modules for half
+            a minute.
         """
         __tracebackhide__ = True
         self._opened()

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib._bootstrap import (  # type: ignore[attr-defined]
     _load_unlocked,
-    _lock_unlock_module,
     _module_locks,
     _ModuleLockManager,
 )
@@ -68,7 +67,7 @@ class Span:
 
     def is_outside(self, thread: threading.Thread) -> bool:
         """Whether a thread ran before the sandbox opened, beside the one that opened it."""
-        return thread is not self.thread and thread in self.threads
+        return thread is not self.thread and any(each is thread for each in self.threads)
 
 
 class Watcher:
@@ -375,8 +374,3 @@ def imports_in_progress(names: Callable[[str], bool] = lambda name: True) -> set
         for name in list(_module_locks)
         if names(name) and (lock := _owned_lock(name)) is not None and lock.owner not in (None, me)
     }
-
-
-def wait_for_import(name: str) -> None:
-    """Wait until another thread has imported a module."""
-    _lock_unlock_module(name)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import importlib.abc
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -171,28 +174,69 @@ def test_import_that_began_before_the_sandbox_ends_well_inside_it(gate: ModuleTy
 def test_eviction_waits_for_an_import_in_another_thread(
     gate: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waited: list[str] = []
-    wait_for_import = process_module.wait_for_import
+    sleep, slept = time.sleep, []
 
-    def wait(name: str) -> None:
-        waited.append(name)
+    def go_on(seconds: float) -> None:
+        slept.append(seconds)
         gate.go.set()
-        wait_for_import(name)
-        assert sys.modules[name].X == 1
+        sleep(seconds)
 
-    monkeypatch.setattr(process_module, "wait_for_import", wait)
     thread = Importing("slowpkg.sub")
 
     with ImportSandbox() as sandbox:
         thread.may_begin.set()
         assert gate.begun.wait(PATIENCE)
+        monkeypatch.setattr(time, "sleep", go_on)
         sandbox.evict("slowpkg")
 
-        assert waited == ["slowpkg.sub"]
+        assert slept
         assert "slowpkg.sub" not in sys.modules
     (sub,) = thread.finish()
 
     assert sub.X == 1
+
+
+def test_eviction_lets_the_import_that_it_waits_for_import_more(write_modules: Write) -> None:
+    write_modules(
+        {
+            "begun.py": "import threading\nevent = threading.Event()",
+            "pkg/__init__.py": "",
+            "pkg/sub.py": "import begun\nbegun.event.set()\nimport time\ntime.sleep(0.05)\nimport more",
+            "more.py": "",
+        }
+    )
+    begun = importlib.import_module("begun")
+    thread = Importing("pkg.sub")
+
+    with ImportSandbox() as sandbox:
+        thread.may_begin.set()
+        assert begun.event.wait(PATIENCE)
+        sandbox.evict("pkg")
+
+    thread.finish()
+    assert "more" in sys.modules
+
+
+def test_eviction_names_the_module_whose_import_does_not_end(
+    gate: ModuleType, monkeypatch: pytest.MonkeyPatch, picture: Any
+) -> None:
+    monkeypatch.setattr(process_module, "STUCK_AFTER", 0.01)
+    thread = Importing("slowpkg.sub")
+
+    with ImportSandbox() as sandbox:
+        thread.may_begin.set()
+        assert gate.begun.wait(PATIENCE)
+        before = picture()
+        with pytest.raises(RuntimeError) as raised:
+            sandbox.fresh_import("slowpkg")
+        assert before.differences() == []
+        gate.go.set()
+        thread.finish()
+
+    assert str(raised.value) == (
+        "'slowpkg.sub' cannot be evicted: another thread has been importing it for 0.01 seconds. "
+        "Let that import end before, or find out what it waits for."
+    )
 
 
 def test_eviction_does_not_wait_for_imports_of_other_packages(gate: ModuleType) -> None:
@@ -206,6 +250,190 @@ def test_eviction_does_not_wait_for_imports_of_other_packages(gate: ModuleType) 
         thread.finish()
 
     assert "slow" in sys.modules
+
+
+def test_module_that_an_earlier_thread_is_about_to_make_is_left_alone(write_modules: Write) -> None:
+    write_modules({"plain.py": ""})
+    making, may_make = threading.Event(), threading.Event()
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+            return ModuleSpec(name, Loader()) if name == "made" else None
+
+    class Loader(importlib.abc.Loader):
+        def create_module(self, spec: ModuleSpec) -> None:
+            making.set()
+            assert may_make.wait(PATIENCE)
+
+        def exec_module(self, module: ModuleType) -> None:
+            pass
+
+    class Row:
+        """Lets the module be made when a restore has begun."""
+
+        def __init__(self, row: Any) -> None:
+            self.row = row
+
+        def restore(self) -> None:
+            may_make.set()
+            while "made" not in sys.modules:
+                time.sleep(0.001)
+            self.row.restore()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.row, name)
+
+    sys.meta_path.append(Finder)  # type: ignore[arg-type]
+    try:
+        thread = Importing("made")
+        with ImportSandbox() as sandbox:
+            importlib.import_module("plain")
+            state = sandbox._opened().state
+            state.rows = (Row(state.rows[0]), *state.rows[1:])
+            thread.may_begin.set()
+            assert making.wait(PATIENCE)
+        (made,) = thread.finish()
+
+        assert sys.modules.pop("made") is made
+    finally:
+        sys.meta_path.remove(Finder)  # type: ignore[arg-type]
+
+
+def test_submodule_that_an_earlier_thread_imports_below_a_fresh_copy_is_bound_on_the_old_one(
+    write_modules: Write,
+) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    pkg = importlib.import_module("pkg")
+    thread = Importing("pkg.sub")
+
+    with ImportSandbox() as sandbox:
+        sandbox.evict("pkg")
+        (sub,) = thread.finish()
+
+    assert sys.modules["pkg"] is pkg
+    assert pkg.sub is sub is sys.modules["pkg.sub"]
+
+
+def test_imports_of_threads_that_began_while_suspended_belong_to_the_outer_state(
+    write_modules: Write,
+) -> None:
+    write_modules({"plain.py": ""})
+
+    with ImportSandbox() as sandbox:
+        with suspended(sandbox):
+            thread = Importing("plain")
+        (plain,) = thread.finish()
+
+    assert sys.modules["plain"] is plain
+
+
+def test_import_in_progress_when_a_sandbox_is_taken_up_is_left_alone(gate: ModuleType) -> None:
+    with ImportSandbox() as sandbox:
+        importlib.import_module("quick")
+        with suspended(sandbox):
+            thread = Importing("slowpkg.sub")
+            thread.may_begin.set()
+            assert gate.begun.wait(PATIENCE)
+        gate.go.set()
+        (sub,) = thread.finish()
+        assert sys.modules["slowpkg.sub"] is sub
+
+    assert sys.modules["slowpkg.sub"] is sys.modules["slowpkg"].sub is sub
+
+
+def test_another_thread_misses_no_finder_when_a_sandbox_ends(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+        import threading
+
+        from pytest_importsandbox import ImportSandbox
+
+        asked, between, closed = threading.Event(), threading.Event(), threading.Event()
+
+        class LastButOne:
+            @staticmethod
+            def find_spec(name, path=None, target=None):
+                if name == "there":
+                    asked.set()
+
+        def hold(frame, event, argument):
+            # Between two finders the thread does not have the import lock.
+            place = frame.f_code.co_filename, frame.f_code.co_name, event
+            if place == ("<frozen importlib._bootstrap>", "__exit__", "return") and asked.is_set():
+                sys.setprofile(None)
+                between.set()
+                closed.wait(60)
+
+        def early():
+            sys.setprofile(hold)
+            import there
+            print(there.X)
+
+        sys.meta_path.insert(-1, LastButOne)
+        with ImportSandbox():
+            pass
+        with ImportSandbox():
+            thread = threading.Thread(target=early)
+            thread.start()
+            print(between.wait(60))
+        closed.set()
+        thread.join()
+        """,
+        files={"there.py": "X = 1"},
+    )
+
+    assert output.split() == ["True", "1"]
+
+
+def test_finalizer_of_garbage_may_wait_for_a_thread_that_imports(run_script: Run) -> None:
+    output = run_script(
+        """
+        import gc
+        import threading
+
+        from pytest_importsandbox import ImportSandbox
+
+        class Dying:
+            def __init__(self):
+                self.cycle = self
+
+            def __del__(self):
+                thread = threading.Thread(target=__import__, args=["late"], daemon=True)
+                thread.start()
+                thread.join(10)
+                print(thread.is_alive())
+
+        gc.set_threshold(1)
+        for _ in range(3):
+            with ImportSandbox():
+                import plain
+                Dying()
+        gc.collect()
+        print(gc.isenabled())
+        """,
+        files={"plain.py": "", "late.py": ""},
+    )
+
+    assert output.split() == ["False"] * 3 + ["True"]
+
+
+def test_collection_of_garbage_that_is_off_stays_off(run_script: Run) -> None:
+    output = run_script(
+        """
+        import gc
+
+        from pytest_importsandbox import ImportSandbox
+
+        gc.disable()
+        with ImportSandbox() as sandbox:
+            sandbox.evict("plain")
+        print(gc.isenabled())
+        """
+    )
+
+    assert output.split() == ["False"]
 
 
 # Leaving a sandbox for a while, as wider fixtures do
@@ -345,6 +573,22 @@ def test_reload_while_suspended_outlives_the_sandbox(write_modules: Write) -> No
     assert settings.X is reloaded
 
 
+def test_submodule_imported_while_suspended_is_bound_on_the_copy_inside_as_well(
+    write_modules: Write,
+) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    old = importlib.import_module("pkg")
+
+    with ImportSandbox() as sandbox:
+        fresh = sandbox.fresh_import("pkg")
+        with suspended(sandbox):
+            sub = importlib.import_module("pkg.sub")
+        assert fresh.sub is sub
+
+    assert sys.modules["pkg"] is old
+    assert old.sub is sub
+
+
 def test_module_of_the_sandbox_is_another_one_outside(write_modules: Write) -> None:
     write_modules({"plain.py": ""})
 
@@ -419,6 +663,61 @@ def test_finder_that_takes_the_first_place_between_sandboxes_is_not_asked_before
     )
 
     assert output.split() == ["True", "1"]
+
+
+def test_finder_that_was_first_before_the_sandbox_is_first_afterwards(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+        from pytest_importsandbox._core.process import process
+
+        class Finder:
+            @staticmethod
+            def find_spec(name, path=None, target=None):
+                return None
+
+        with ImportSandbox():
+            pass
+        before = list(sys.meta_path)
+        sys.meta_path.insert(0, Finder)
+        with ImportSandbox():
+            print(sys.meta_path[:2] == [process.watcher, Finder])
+        print(sys.meta_path.pop(0) is Finder, sys.meta_path == before)
+        """
+    )
+
+    assert output.split() == ["True"] * 3
+
+
+def test_modules_that_another_finder_answers_for_between_sandboxes_are_known(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+        from importlib.machinery import PathFinder
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox():
+            pass
+        sys.meta_path.insert(0, PathFinder)
+        with ImportSandbox():
+            pass
+        for name in ("spread", "scattered"):
+            __import__(name)
+            with ImportSandbox():
+                sys.path.append("second")
+                __import__(f"{name}.two")
+            print(len(sys.modules[name].__dict__["__path__"]._path))
+        """,
+        files={
+            f"{name}.py": ""
+            for name in ("spread/one", "second/spread/two", "scattered/one", "second/scattered/two")
+        },
+    )
+
+    assert output.split() == ["1", "1"]
 
 
 def test_installed_watcher_stays_until_it_is_taken_away(run_script: Run) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import sys
 import textwrap
 import threading
 from collections.abc import Callable, Mapping
@@ -18,7 +17,7 @@ from pytest_importsandbox import ImportSandbox
 from pytest_importsandbox._core.lazy import hooks
 from pytest_importsandbox._core.process import Process, process
 from pytest_importsandbox._core.state import NamespacePackages, ShadowingAttributes
-from pytest_importsandbox._core.watcher import Span, Watcher, imports_in_progress, wait_for_import
+from pytest_importsandbox._core.watcher import Span, Watcher, imports_in_progress
 
 Write = Callable[[Mapping[str, str]], Path]
 Run = Callable[..., str]
@@ -282,14 +281,6 @@ def test_imports_of_this_thread_are_not_in_progress(write_modules: Write) -> Non
     asking = importlib.import_module("asking")
 
     assert asking.others == set()
-
-
-def test_import_can_be_waited_for(importing: Any) -> None:
-    importing.go.set()
-
-    wait_for_import("slow")
-
-    assert sys.modules["slow"].X == 1
 
 
 # Handing back
