@@ -21,7 +21,7 @@ from pytest_importsandbox._core.lazy import LazyMode
 from pytest_importsandbox._core.modules import is_extension
 from pytest_importsandbox._core.names import as_names, in_tree, parents, resolve
 from pytest_importsandbox._core.process import process
-from pytest_importsandbox._core.watcher import Span
+from pytest_importsandbox._core.watcher import NOTE, Span
 from pytest_importsandbox._temp_package import TempPackageFactory
 
 _FILES_OF_RELOAD: Final = (
@@ -125,10 +125,10 @@ def fresh_import(
         )
         process.close(trial)
         if isinstance(exc, ModuleNotFoundError) and (hint := self.temp_package.hint_at_missing(absolute)):
-            exc.add_note(f"pytest-importsandbox: {hint}")
+            exc.add_note(f"{NOTE} {hint}")
         if had_extensions and not _names_one_of(exc, unavailable):
             exc.add_note(
-                f"pytest-importsandbox: {absolute!r} has extension modules, which are not loaded twice "
+                f"{NOTE} {absolute!r} has extension modules, which are not loaded twice "
                 "in a process; its Python modules ran again and met the extensions as they were. "
                 "If the package cannot take that, import it without evicting it, or test it in a "
                 "process of its own. The package that was loaded before is back in place."

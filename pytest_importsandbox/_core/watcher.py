@@ -37,9 +37,12 @@ from pytest_importsandbox._core.modules import (
     spec_of,
     stays_in_place,
 )
-from pytest_importsandbox._core.names import in_tree
+from pytest_importsandbox._core.names import in_tree, top_level
 from pytest_importsandbox._core.preserved import Footprint, Preserved, Store
 from pytest_importsandbox._core.state import ImportState
+
+NOTE: Final = "pytest-importsandbox:"
+"""How the notes begin that this package adds to exceptions."""
 
 
 @dataclass(slots=True, eq=False)
@@ -173,8 +176,8 @@ class PreservedFinder:
         footprint = self.footprint(fullname)
         if footprint is not None:
             return self._spec_like(fullname, spec_of(footprint.modules[fullname]))
-        if fullname not in self.store and self.watcher.is_hindered() and self._is_inside():
-            return self._find_first(fullname, path)
+        if self.watcher.is_hindered() and self._is_inside():
+            return self._find_where_hindered(fullname, path)
         return None
 
     def footprint(self, name: str) -> Footprint | None:
@@ -210,20 +213,36 @@ class PreservedFinder:
         """Whether this thread is the one whose sandbox can be put aside."""
         return self.watcher.spans[-1].thread is threading.current_thread()
 
-    def _find_first(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
-        """Ask the finders behind this one, and see to it that what must run only once runs unhindered."""
+    def _find_where_hindered(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+        """Ask the finders behind this one; what must run only once is to run unhindered first."""
         found = _first_spec(finders()[self._position() + 1 :], name, path)
         named = [each for span in self.watcher.spans for each in span.preserve]
         attributes = namespace(found) or {}
         if (
             found is not None
             and found.loader is not None
-            and self.store.will_run_once(name, attributes, named)
+            and (name in self.store or self.store.will_run_once(name, attributes, named))
             # The Python part of an evicted package runs afresh anyway.
             and (is_extension_spec(attributes) or not self.watcher.is_evicted(name))
         ):
             found.loader = PreservedLoader(self, name, found.loader)
         return found
+
+    def explain(self, name: str, exc: Exception) -> None:
+        """Tell why the Python part of a package with extensions has run a second time and failed."""
+        package = top_level(name)
+        is_explained = any(each.startswith(NOTE) for each in getattr(exc, "__notes__", ()))
+        missing = exc.name if isinstance(exc, ImportError) and type(exc.name) is str else ""
+        if (
+            package in self.store.extension_packages
+            and not is_explained
+            and not self.watcher.is_blocked(missing)
+        ):
+            exc.add_note(
+                f"{NOTE} {package!r} asks for what is blocked, so that its Python modules ran again; they met "
+                "its extensions as they were. If the package cannot take that, block what it asks for from "
+                "the beginning of a process."
+            )
 
     def hand_back(self, name: str, footprint: Footprint) -> None:
         """Put a module and what comes with it into the import state, but for what is there already."""
@@ -291,19 +310,31 @@ class PreservedLoader(Loader):
             self.footprint = self.finder.footprint(name)
         if self.footprint is not None:
             return _presented(self.footprint.modules[name], self.finder.store, name)
-        if spec.loader is self:
-            spec.loader = self.loader
         module: ModuleType | None = self.loader.create_module(spec)
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put the preserved module back with its footprint."""
+        """Put the preserved module back with its footprint, or run the new one."""
+        __tracebackhide__ = True
         if self.footprint is None:
-            self.loader.exec_module(module)
+            self._run(module)
             return
         if self.name in self.finder.store:
             _give_its_own(self.finder.store[self.name])
         self.finder.hand_back(self.name, self.footprint)
+
+    def _run(self, module: ModuleType) -> None:
+        """Run a module as if its own loader had been found."""
+        __tracebackhide__ = True
+        attributes = namespace(module) or {}
+        for holder, name in ((attributes, "__loader__"), (spec_of(module), "loader")):
+            if holder.get(name) is self:
+                holder[name] = self.loader
+        try:
+            self.loader.exec_module(module)
+        except Exception as exc:
+            self.finder.explain(self.name, exc)
+            raise
 
     def __getattr__(self, name: str) -> Any:
         # For hooks that ask a loader for more: its source, its resources.
