@@ -17,16 +17,20 @@ What is preserved, among the modules that a sandbox added:
 
 Of each module it is the first copy that was imported unhindered: while nothing was evicted or blocked.
 Nothing that lies in a temporary package is preserved, unless the user named it.
+
+In the sandbox of a test module all other modules are kept as well, to be *shared* with other test modules:
+they are handed back where they would turn out the same, and run again everywhere else.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from dis import _find_imports  # type: ignore[attr-defined]
-from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
+from operator import is_
 from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import Any, Final
 
@@ -76,9 +80,27 @@ def _named_after(package: str) -> Iterator[str]:
         yield stem
 
 
+@dataclass(slots=True)
+class Imports:
+    """What is known of the imports in some sandboxes, beside the modules that they made."""
+
+    named: tuple[str, ...] = ()
+    """What the user named as having to run only once."""
+    shares: bool = False
+    """Whether what need not run only once is to be shared between test modules."""
+    asked: set[str] = field(default_factory=set)
+    """All names that finders were asked for."""
+    again: set[str] = field(default_factory=set)
+    """Those that had been loaded before, so that somebody took them away."""
+    hindered: set[str] = field(default_factory=set)
+    """Those that were asked for while something was evicted or blocked."""
+    fakes: dict[str, frozenset[str]] = field(default_factory=dict)
+    """The fakes that were in place when a name was asked for, if there were any."""
+
+
 @dataclass(slots=True, eq=False)
 class Preserved:
-    """A preserved module, and what its first import did to the import state."""
+    """A preserved or shared module, and what its first import did to the import state."""
 
     module: Any
     kind: type
@@ -89,6 +111,16 @@ class Preserved:
     """What it asked the finders for while it was loading, found or not."""
     needed: set[str]
     """The modules that it had loaded by then, and those that it holds on to."""
+    seen: dict[str, Any]
+    """What it got for the names that it asked for: modules, or `MISSING`."""
+    position: int
+    """Its place in the order in which modules were kept."""
+    is_shared: bool
+    """Whether it may run again elsewhere."""
+    imports: set[str] | None = None
+    """What it asks for, by its code as well; known when somebody needed to know."""
+    environments: list[Environment] = field(default_factory=list)
+    """Where it has been found to turn out the same."""
     bound: Any = MISSING
     """What its package has under its name, if that is to be bound again."""
     finders: list[tuple[str, Any, bool]] = field(default_factory=list)
@@ -131,9 +163,9 @@ class Store:
         self._asked: Final[dict[str, set[str]]] = {}
         """What modules asked for while they were loading; emptied when no sandbox is open."""
         self._footprints: Final[dict[str, Footprint]] = {}
-        """Those that were asked for, by module; emptied when another module is kept."""
-        self._imports: Final[dict[str, set[str]]] = {}
-        """What the packages of preserved modules ask for, as far as that was needed."""
+        """Those that were asked for, by module; emptied when a module is kept that an older one needs."""
+        self._awaited: Final[set[str]] = set()
+        """What kept modules need that is not kept."""
 
     def __contains__(self, name: str) -> bool:
         return name in self._preserved
@@ -149,19 +181,12 @@ class Store:
         """Forget who asked for what: the modules are gone or kept."""
         self._asked.clear()
 
-    def keep(
-        self,
-        added: Mapping[str, Any],
-        originals: Mapping[str, Any],
-        named: Iterable[str],
-        imported: Container[str],
-        hindered: Container[str],
-    ) -> list[str]:
-        """Keep those of the added modules that must run only once, and return their names.
+    def keep(self, added: Mapping[str, Any], originals: Mapping[str, Any], imports: Imports) -> list[str]:
+        """Keep those of the added modules that must run only once or can be shared; return their names.
 
         `originals` are the modules of the snapshot. What has an original there or here, or lies in a
-        package that has, is a fresh copy and not kept; nor is what was `hindered` when it was
-        `imported`, but for compiled code, which cannot be loaded twice.
+        package that has, is a fresh copy and not kept; nor is what was hindered when it was
+        imported, but for compiled code, which cannot be loaded twice.
         """
         new = {
             name: module
@@ -169,7 +194,7 @@ class Store:
             if type(name) is str
             and is_genuine(name, module)
             and not is_loading(module)
-            and (in_tree(name, named) or not self._is_temporary(spec_of(module)))
+            and (in_tree(name, imports.named) or not self._is_temporary(spec_of(module)))
             and not self._is_replaced(name, added, originals)
         }
         if not new:
@@ -178,24 +203,61 @@ class Store:
         unhindered = {
             name: module
             for name, module in new.items()
-            if name not in hindered
+            if name not in imports.hindered
             and not any(self._is_replaced(each, added, originals) for each in parents(name))
         }
         kept = {
-            name for name, module in unhindered.items() if self.must_run_once(name, spec_of(module), named)
+            name
+            for name, module in unhindered.items()
+            if self.must_run_once(name, spec_of(module), imports.named)
         }
         self._add_what_they_need(kept, unhindered)
         kept.update(name for name, module in new.items() if is_extension(module))
-        names = [name for name in new if name in kept]
+        shared = self._shareable(unhindered, kept, added, imports) if imports.shares else set()
+        names = [name for name in new if name in kept or name in shared]
         by_identity = {id(module): name for name, module in {**self.modules, **new}.items()}
         for name in names:
-            self._keep(name, new[name], by_identity)
+            self._keep(name, new[name], by_identity, is_shared=name not in kept)
         modules = {**originals, **self.modules}
         for name in names:
-            self._credit_to_package(name, modules, made=name not in imported)
-        self._footprints.clear()
-        self._imports.clear()
+            self._credit_to_package(name, modules, made=name not in imports.asked)
         return names
+
+    def _shareable(
+        self,
+        unhindered: Mapping[str, Any],
+        kept: Container[str],
+        added: Mapping[str, Any],
+        imports: Imports,
+    ) -> set[str]:
+        """Those modules that have nothing to do with fakes, or with copies that only one test module has."""
+        by_identity = {id(module): name for name, module in added.items()}
+        needs = {
+            name: {
+                *_held(name, module, by_identity),
+                *(each for asked in self._asked.get(name, ()) for each in (asked, *parents(asked))),
+                *parents(name),
+            }
+            for name, module in unhindered.items()
+            if name not in kept
+        }
+        touched = {name for name in added if name not in unhindered} | imports.again
+        touched |= {
+            name
+            for name in needs
+            if (fakes := imports.fakes.get(name)) and self._asks_for_any(name, unhindered[name], fakes)
+        }
+        shared = needs.keys() - touched
+        while found := {name for name in shared if needs[name] & touched}:
+            touched |= found
+            shared -= found
+        return shared
+
+    def _asks_for_any(self, name: str, module: object, roots: Iterable[str]) -> bool:
+        """Whether a module that is not kept asked for certain packages."""
+        loader = (namespace(module) or {}).get("__loader__")
+        asked = self._asked.get(name, set()) | imports_in_code(name, loader)
+        return any(in_tree(each, roots) for each in asked)
 
     def puts_finders_once(self, name: str, named: Iterable[str]) -> bool:
         """Whether a package that is not preserved puts a finder in place once, and relies on it."""
@@ -246,17 +308,25 @@ class Store:
 
     def _add_what_they_need(self, kept: set[str], new: Mapping[str, Any]) -> None:
         """Add what the kept modules asked for or hold on to, and the parents of all."""
-        by_identity = {id(module): name for name, module in new.items()}
+        by_identity = {id(module): name for name, module in {**self.modules, **new}.items()}
         pending = list(kept)
         while pending:
             name = pending.pop()
             needed = _held(name, new[name], by_identity) | self._asked.get(name, set()) | {name}
             found = {each for every in needed for each in (every, *parents(every))}
+            for each in found & self._preserved.keys():
+                self._share_no_more(each)
             found = {each for each in found if each in new and each not in kept}
             kept |= found
             pending += found
 
-    def _keep(self, name: str, module: object, by_identity: Mapping[int, str]) -> None:
+    def _share_no_more(self, name: str) -> None:
+        """Let a shared module run only once from now on, with all that it needs."""
+        if self._preserved[name].is_shared:
+            for each in self._closure(name):
+                self._preserved[each].is_shared = False
+
+    def _keep(self, name: str, module: object, by_identity: Mapping[int, str], *, is_shared: bool) -> None:
         attributes = namespace(module) or {}
         asked = self._asked.get(name, set()).copy()
         needed = (asked & sys.modules.keys()) | _held(name, module, by_identity)
@@ -268,7 +338,14 @@ class Store:
             attributes.get("__loader__"),
             asked,
             needed - {name},
+            {each: sys.modules.get(each, MISSING) for each in asked},
+            len(self._preserved),
+            is_shared,
         )
+        self._awaited.update(needed - self._preserved.keys())
+        if name in self._awaited:
+            self._awaited.discard(name)
+            self._footprints.clear()
 
     def _credit_to_package(self, name: str, modules: Mapping[str, Any], *, made: bool) -> None:
         """Let a submodule that its package made come back with it; note what the package calls others."""
@@ -278,6 +355,7 @@ class Store:
             return
         if made and package in self._preserved:
             self._preserved[package].needed.add(name)
+            self._footprints.clear()
         if package not in self._preserved or name not in self._preserved[package].needed:
             self._preserved[name].bound = attributes[child]
 
@@ -288,15 +366,12 @@ class Store:
     def footprint(self, name: str) -> Footprint:
         """All that is back in place once a preserved module is imported."""
         if name not in self._footprints:
-            found = self._closure(name)
+            found = sorted(self._closure(name), key=lambda each: self._preserved[each].position)
+            kept = {each: self._preserved[each] for each in found}
             self._footprints[name] = Footprint(
-                {each: module for each, module in self.modules.items() if each in found},
-                {
-                    each: self._preserved[each].bound
-                    for each in found
-                    if self._preserved[each].bound is not MISSING
-                },
-                [finder for each in found for finder in self._preserved[each].finders],
+                {each: self.modules[each] for each in found},
+                {each: preserved.bound for each, preserved in kept.items() if preserved.bound is not MISSING},
+                [finder for preserved in kept.values() for finder in preserved.finders],
             )
         return self._footprints[name]
 
@@ -313,23 +388,88 @@ class Store:
         return found
 
     def asks_for_any(self, names: Iterable[str], roots: Iterable[str]) -> bool:
-        """Whether one of the packages of some preserved modules asks for certain packages."""
+        """Whether one of some preserved modules, or of those in their packages, asks for certain packages."""
         roots = tuple(roots)
+        packages = {top_level(name) for name in names}
         return any(
             in_tree(asked, roots)
-            for package in {top_level(name) for name in names}
-            for asked in self._asked_by_package(package)
+            for name, preserved in self._preserved.items()
+            if top_level(name) in packages
+            for asked in _all_imports(name, preserved)
         )
 
-    def _asked_by_package(self, package: str) -> set[str]:
-        if package not in self._imports:
-            self._imports[package] = {
-                asked
-                for name, preserved in self._preserved.items()
-                if top_level(name) == package
-                for asked in (*preserved.asked, *imports_in_code(name, preserved.loader))
-            }
-        return self._imports[package]
+    def turns_out_the_same(self, name: str, environment: Environment) -> bool:
+        """Whether a shared module, run again here, would get what it got, and come from the same file."""
+        footprint = self.footprint(name)
+        if any(sys.modules.get(each, module) is not module for each, module in footprint.modules.items()):
+            return False
+        shared = {
+            each: self._preserved[each] for each in footprint.modules if self._preserved[each].is_shared
+        }
+        if not all(
+            self._gets_the_same(asked, seen) for each in shared.values() for asked, seen in each.seen.items()
+        ):
+            return False
+        return all(
+            environment.is_among(preserved.environments) or self._is_found_again(each, preserved, environment)
+            for each, preserved in shared.items()
+        )
+
+    def _gets_the_same(self, name: str, seen: object) -> bool:
+        """Whether importing a name gives what it gave, as far as that is known without looking for a file."""
+        now = sys.modules.get(name, MISSING)
+        return now is seen or (now is MISSING and self.modules.get(name) is seen)
+
+    def _is_found_again(self, name: str, preserved: Preserved, environment: Environment) -> bool:
+        """Whether a module comes from the same file here, and what it did not find is not found."""
+        package, spec = name.rpartition(".")[0], spec_of(preserved.module)
+        found = namespace(environment.find(name, package)) if not package else spec
+        same = (
+            found is not None
+            and found.get("origin") == spec.get("origin")
+            and (spec.get("origin") is not None or _locations(found) == _locations(spec))
+            and not any(
+                environment.find(each, each.rpartition(".")[0])
+                for each, seen in preserved.seen.items()
+                if seen is MISSING
+            )
+        )
+        if same:
+            preserved.environments.append(environment)
+        return same
+
+
+class Environment:
+    """Where modules are looked for at one moment: the entries of `sys.path` and the finders."""
+
+    def __init__(self, find: Callable[[str, Any], ModuleSpec | None]) -> None:
+        self._find = find
+        self._path = [each for each in sys.path if type(each) is str]
+        self._finders = [*sys.meta_path, *sys.path_hooks]
+
+    def is_among(self, others: Iterable[Environment]) -> bool:
+        """Whether one of some environments is the same."""
+        return any(
+            each is self
+            or (
+                each._path == self._path
+                and len(each._finders) == len(self._finders)
+                and all(map(is_, each._finders, self._finders))
+            )
+            for each in others
+        )
+
+    def find(self, name: str, package: str) -> ModuleSpec | None:
+        """Where a module would be found, without importing its package."""
+        path = (namespace(sys.modules.get(package)) or {}).get("__path__") if package else None
+        return None if package and path is None else self._find(name, path)
+
+
+def _all_imports(name: str, preserved: Preserved) -> set[str]:
+    """What a preserved module asks for, by what it asked finders for and by its code."""
+    if preserved.imports is None:
+        preserved.imports = preserved.asked | imports_in_code(name, preserved.loader)
+    return preserved.imports
 
 
 def is_genuine(name: str, module: object) -> bool:

@@ -38,7 +38,7 @@ from pytest_importsandbox._core.modules import (
     unbind,
 )
 from pytest_importsandbox._core.names import in_tree, parents, tree
-from pytest_importsandbox._core.preserved import ExtensionPackages, Store
+from pytest_importsandbox._core.preserved import ExtensionPackages, Imports, Store
 from pytest_importsandbox._core.state import ImportState, Index, NamespacePackages, ShadowingAttributes
 from pytest_importsandbox._core.watcher import PreservedFinder, Span, Watcher, imports_in_progress
 
@@ -105,13 +105,13 @@ class Process:
         remove_finder(self.watcher)
         remove_finder(self.finder)
 
-    def open(self, preserve: tuple[str, ...] = ()) -> Span:
+    def open(self, preserve: tuple[str, ...] = (), *, shares: bool = False) -> Span:
         """Take a snapshot, and let the watcher note what happens from now on."""
         self._look_at_new_modules()
         outermost = not self.spans
         if outermost and not is_first(self.watcher):
             self.hooks.before_first()
-        span = Span(preserve, self._snapshot())
+        span = Span(preserve, self._snapshot(), shares)
         self.spans.append(span)
         if outermost and not is_first(self.watcher):
             # Afterwards it is where it was: whoever put a finder first may take the first one away again.
@@ -311,10 +311,7 @@ class Process:
         if not added:
             return
         state.note_unseen(added)
-        imported = {name for each in self.spans for name in list(each.imported)}
-        hindered = {name for each in self.spans for name in list(each.hindered)}
-        named = [name for each in self.spans for name in each.preserve]
-        names = self.store.keep(added, state.modules.saved, named, imported, hindered)
+        names = self.store.keep(added, state.modules.saved, self._known_imports(shares=span.shares))
         # They will be back without being asked for one by one.
         self._look_at(names)
         for name in names:
@@ -322,6 +319,18 @@ class Process:
             if self.store.is_separate(name):
                 for each in self.spans:
                     each.state.unbind_later(name)
+
+    def _known_imports(self, *, shares: bool) -> Imports:
+        """What is known of the imports in all open spans."""
+        known = Imports(shares=shares)
+        for span in self.spans:
+            known.named += span.preserve
+            # Copies: another thread may be about to add a name.
+            known.asked.update(list(span.imported))
+            known.again.update(list(span.again))
+            known.hindered.update(list(span.hindered))
+            known.fakes.update(span.fakes.copy())
+        return known
 
     def _keep_finders(self, span: Span) -> None:
         """Let finders and hooks go where the package goes that remembers to have put them there."""

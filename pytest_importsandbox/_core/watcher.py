@@ -38,7 +38,7 @@ from pytest_importsandbox._core.modules import (
     stays_in_place,
 )
 from pytest_importsandbox._core.names import in_tree, top_level
-from pytest_importsandbox._core.preserved import Footprint, Preserved, Store
+from pytest_importsandbox._core.preserved import Environment, Footprint, Preserved, Store, is_genuine
 from pytest_importsandbox._core.state import ImportState
 
 NOTE: Final = "pytest-importsandbox:"
@@ -51,6 +51,8 @@ class Span:
 
     preserve: tuple[str, ...]
     state: ImportState
+    shares: bool = False
+    """Whether it is the sandbox of a test module, which shares what it imports with others."""
     blocked: set[str] = field(default_factory=set)
     evicted: set[str] = field(default_factory=set)
     extensions: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -65,12 +67,26 @@ class Span:
     """Names that were asked for since the sandbox opened."""
     hindered: set[str] = field(default_factory=set)
     """Those that were asked for while something was evicted or blocked."""
+    again: set[str] = field(default_factory=set)
+    """Those that had been loaded before, so that somebody took them away."""
+    fakes: dict[str, frozenset[str]] = field(default_factory=dict)
+    """The fakes that were in place when a name was asked for, in the sandbox of a test module."""
     imported_by_earlier_threads: set[str] = field(default_factory=set)
     """What threads import that ran before the sandbox opened: it belongs to the outer state."""
 
     def is_outside(self, thread: threading.Thread) -> bool:
         """Whether a thread ran before the sandbox opened, beside the one that opened it."""
         return thread is not self.thread and any(each is thread for each in self.threads)
+
+
+class _Loading(threading.local):
+    """What is loading in a thread."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        """The modules, the outermost first."""
+        self.fakes: frozenset[str] = frozenset()
+        """The fakes that were in place when the outermost was asked for."""
 
 
 class Watcher:
@@ -82,8 +98,7 @@ class Watcher:
         """The open sandboxes, the outermost first."""
         self.not_looked_at: set[str] = set()
         """Names that were asked for since the indexes looked at modules; other threads add to it."""
-        self._loading = threading.local()
-        """By thread: the modules that are loading there, the outermost first."""
+        self._loading = _Loading()
 
     def find_spec(
         self,
@@ -117,35 +132,55 @@ class Watcher:
         for span in self.spans:
             span.state.note_import(name, target)
 
+    def unavailable(self) -> set[str]:
+        """What can't be imported as usual in this thread: it is blocked, or a fake stands for it."""
+        return {each for span in self.spans for each in span.blocked} | self._loading.fakes
+
     def _note(self, name: str, target: ModuleType | None) -> None:
-        self.note_import(name, target)
+        self._note_importer(name)
         thread = threading.current_thread()
+        innermost = self.spans[-1]
+        if target is None and (name in innermost.imported or name in innermost.state.modules.saved):
+            innermost.again.add(name)
+        if self._loading.fakes:
+            innermost.fakes[name] = self._loading.fakes
+        if self.is_hindered():
+            innermost.hindered.add(name)
+        self.note_import(name, target)
         for span in self.spans:
             span.imported.add(name)
             if span.is_outside(thread):
                 span.imported_by_earlier_threads.add(name)
-        if self.is_hindered():
-            self.spans[-1].hindered.add(name)
-        self._note_importer(name)
 
     def _note_importer(self, name: str) -> None:
         """Tell the store on behalf of which module, loading in this thread, another one is loaded."""
-        loading = self._loading.__dict__.setdefault("names", [])
+        loading = self._loading
         # Not whether it is initializing: that a compiled module's creation is under way, only its lock tells.
-        while loading and not is_being_imported(loading[-1]):
-            loading.pop()
-        if loading and loading[-1] != name:
-            self.store.note_asked(loading[-1], name)
-        loading.append(name)
+        while loading.names and not is_being_imported(loading.names[-1]):
+            loading.names.pop()
+        if not loading.names:
+            # It is the code of a test module that puts fakes in place, and hardly while others load.
+            loading.fakes = frozenset(self._fakes())
+        elif loading.names[-1] != name:
+            self.store.note_asked(loading.names[-1], name)
+        loading.names.append(name)
+
+    def _fakes(self) -> Iterator[str]:
+        """The names that stand, in the sandbox of a test module, for what import would not find there."""
+        if self.spans[-1].shares:
+            for name, module in self.spans[-1].state.modules.added(self.store.modules).items():
+                if type(name) is str and not is_genuine(name, module) and not is_being_imported(name):
+                    yield name
 
     @contextmanager
     def on_behalf_of_nobody(self) -> Iterator[None]:
         """Import in this thread without crediting that to the modules that are loading."""
-        names = self._loading.__dict__.pop("names", [])
+        names, fakes = self._loading.names, self._loading.fakes
+        self._loading.names, self._loading.fakes = [], frozenset()
         try:
             yield
         finally:
-            self._loading.names = names
+            self._loading.names, self._loading.fakes = names, fakes
 
 
 class PreservedFinder:
@@ -176,7 +211,7 @@ class PreservedFinder:
         footprint = self.footprint(fullname)
         if footprint is not None:
             return self._spec_like(fullname, spec_of(footprint.modules[fullname]))
-        if self.watcher.is_hindered() and self._is_inside():
+        if (self.watcher.is_hindered() or self.watcher.unavailable()) and self._is_inside():
             return self._find_where_hindered(fullname, path)
         return None
 
@@ -195,12 +230,21 @@ class PreservedFinder:
         alone = footprint.within(name) if stays or is_extension(store.modules[name]) else None
         if watcher.is_evicted(name):
             return alone
-        blocked = [each for span in watcher.spans for each in span.blocked]
-        if blocked and store.asks_for_any(footprint.modules, blocked):
+        unavailable = watcher.unavailable()
+        if unavailable and store.asks_for_any(footprint.modules, unavailable):
             # As if the blocked module were not installed: the package has to do without it.
             return alone
-        unavailable = {*blocked, *(each for span in watcher.spans for each in span.evicted)}
+        if store[name].is_shared and not self._may_share(name):
+            return None
+        unavailable.update(each for span in watcher.spans for each in span.evicted)
         return footprint.without(unavailable) if unavailable else footprint
+
+    def _may_share(self, name: str) -> bool:
+        """Whether a module of other test modules can serve here as well."""
+        spans = self.watcher.spans
+        if spans and (not spans[-1].shares or name in spans[-1].again):
+            return False
+        return self.store.turns_out_the_same(name, Environment(self._find_behind))
 
     def _spec_like(self, name: str, own: Mapping[str, Any]) -> ModuleSpec:
         """A spec that tells hooks where a module comes from, with the loader that hands it back."""
@@ -215,7 +259,7 @@ class PreservedFinder:
 
     def _find_where_hindered(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
         """Ask the finders behind this one; what must run only once is to run unhindered first."""
-        found = _first_spec(finders()[self._position() + 1 :], name, path)
+        found = self._find_behind(name, path)
         named = [each for span in self.watcher.spans for each in span.preserve]
         attributes = namespace(found) or {}
         if (
@@ -228,20 +272,21 @@ class PreservedFinder:
             found.loader = PreservedLoader(self, name, found.loader)
         return found
 
+    def _find_behind(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+        """Ask the finders behind this one."""
+        return _first_spec(finders()[self._position() + 1 :], name, path)
+
     def explain(self, name: str, exc: Exception) -> None:
         """Tell why the Python part of a package with extensions has run a second time and failed."""
         package = top_level(name)
-        is_explained = any(each.startswith(NOTE) for each in getattr(exc, "__notes__", ()))
         missing = exc.name if isinstance(exc, ImportError) and type(exc.name) is str else ""
-        if (
-            package in self.store.extension_packages
-            and not is_explained
-            and not self.watcher.is_blocked(missing)
-        ):
+        if package not in self.store.extension_packages or self.watcher.is_blocked(missing):
+            return
+        if not any(each.startswith(NOTE) for each in getattr(exc, "__notes__", ())):
             exc.add_note(
-                f"{NOTE} {package!r} asks for what is blocked, so that its Python modules ran again; they met "
-                "its extensions as they were. If the package cannot take that, block what it asks for from "
-                "the beginning of a process."
+                f"{NOTE} {package!r} asks for what is blocked, so that its Python modules ran again; they "
+                "met its extensions as they were. If the package cannot take that, block what it asks for "
+                "from the beginning of a process."
             )
 
     def hand_back(self, name: str, footprint: Footprint) -> None:
@@ -261,6 +306,8 @@ class PreservedFinder:
     def _put(self, modules: Mapping[str, Any], footprint: Footprint) -> None:
         watcher = self.watcher
         put_modules(modules)
+        for span in watcher.spans:
+            span.imported.update(modules)
         for name in footprint.bound.keys() & modules.keys():
             watcher.note_import(name)
             bind(name, footprint.bound[name])

@@ -16,6 +16,7 @@ from pytest_importsandbox._core.modules import is_extension, is_standard, spec_o
 from pytest_importsandbox._core.preserved import (
     ExtensionPackages,
     Footprint,
+    Imports,
     Store,
     imports_in_code,
 )
@@ -180,7 +181,7 @@ def keep(
     hindered: tuple[str, ...] = (),
 ) -> list[str]:
     """Let a store keep what a sandbox added, all of which import was asked for."""
-    return store.keep(added, originals or {}, named, added, hindered)
+    return store.keep(added, originals or {}, Imports(named=named, asked=set(added), hindered=set(hindered)))
 
 
 @pytest.mark.parametrize(
@@ -444,7 +445,7 @@ def test_part_that_no_finder_was_asked_for_comes_back_with_its_package() -> None
     store = Store(ExtensionPackages())
     made = module("pkg.made")
     added = {"pkg": module("pkg", made=made), "pkg.made": made}
-    store.keep(added, {}, ("pkg",), {"pkg"}, ())
+    store.keep(added, {}, Imports(named=("pkg",), asked={"pkg"}))
 
     assert set(store.footprint("pkg").modules) == {"pkg", "pkg.made"}
 
