@@ -428,11 +428,10 @@ class BindingsRow(PlainRow):
                 continue
             for child, value in attributes.copy().items():
                 name = f"{package}.{child}"
-                if is_module(value) and is_imported_as(name, value):
-                    before = self._value_before(name, attributes)
-                    # The attribute of what is loaded no more may be older than the snapshot.
-                    if before is not MISSING or loaded.get(name, MISSING) is value:
-                        self._add_bound(attributes, child, before)
+                # The attribute of what is loaded neither before nor now may be older than the snapshot.
+                known = name in self.modules or name in loaded
+                if known and is_module(value) and is_imported_as(name, value):
+                    self._add_bound(attributes, child, self._value_before(name, attributes))
 
     def _add_bound(self, attributes: dict[str, Any], child: str, before: Any) -> None:
         place = id(attributes), child
