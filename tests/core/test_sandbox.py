@@ -233,6 +233,42 @@ def test_block_of_the_outer_sandbox_holds_in_the_inner_one(sandbox: ImportSandbo
         assert importlib.util.find_spec("textwrap") is None
 
 
+def test_own_tests_of_the_warnings_module_pass_with_fresh_copies_from_a_sandbox(run_script: Run) -> None:
+    pytest.importorskip("test.support.import_helper", reason="needs CPython's own tests")
+    output = run_script(
+        """
+        import sys
+        import unittest
+        import warnings
+        from test.support import import_helper
+
+        from pytest_importsandbox import ImportSandbox
+
+        asked = []
+
+        def import_fresh_module(name, fresh=(), blocked=(), *, deprecated=False):
+            asked.append((name, blocked))
+            with ImportSandbox() as sandbox:
+                return sandbox.fresh_import(name, fresh=fresh, blocked=blocked)
+
+        import_helper.import_fresh_module = import_fresh_module
+        # The tests are not made for `-W error`.
+        sys.warnoptions.clear()
+        warnings.simplefilter("default")
+        from test import test_warnings
+
+        assert test_warnings.py_warnings is not test_warnings.c_warnings
+        suite = unittest.defaultTestLoader.loadTestsFromModule(test_warnings)
+        result = unittest.TestResult()
+        suite.run(result)
+        print(asked[0])
+        print(result.testsRun > 50, [str(test) for test, _ in result.failures + result.errors])
+        """
+    )
+
+    assert output.splitlines() == ["('warnings', ['_warnings'])", "True []"]
+
+
 def test_fresh_import_does_not_look_up_the_top_level_package_again(picture: Any) -> None:
     before = picture()
 
