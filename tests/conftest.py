@@ -38,6 +38,9 @@ class Picture:
         self.roots = roots
         self.containers = {name: getattr(sys, name) for name in REGISTRIES}
         self.modules = list(sys.modules.items())
+        if not getattr(sys, "_is_gil_enabled", lambda: True)():
+            # There the order is not put back.
+            self.modules.sort(key=lambda item: str(item[0]))
         self.lists = {name: list(getattr(sys, name)) for name in ("path", "meta_path", "path_hooks")}
         self.cached_entries = set(sys.path_importer_cache)
         self.namespaces = {
