@@ -445,10 +445,11 @@ def _owned_lock(name: str) -> Any:
 
 
 def imports_in_progress(names: Callable[[str], bool] = lambda name: True) -> set[str]:
-    """Names that other threads are importing at this moment."""
+    """Names that other threads are importing at this moment, or are about to."""
     me = threading.get_ident()
+    # A lock without an owner counts: its thread can take it, and go on, without the import lock.
     return {
         name
         for name in list(_module_locks)
-        if names(name) and (lock := _owned_lock(name)) is not None and lock.owner not in (None, me)
+        if names(name) and (lock := _owned_lock(name)) is not None and lock.owner != me
     }

@@ -7,6 +7,7 @@ import importlib.util
 import textwrap
 import threading
 from collections.abc import Callable, Mapping
+from importlib._bootstrap import _get_module_lock  # type: ignore[attr-defined]
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -265,6 +266,12 @@ def test_imports_of_other_threads_are_in_progress() -> None:
 def test_imports_in_progress_can_be_asked_for_by_name() -> None:
     assert imports_in_progress(lambda name: name == "slow") == {"slow"}
     assert imports_in_progress(lambda name: name == "fast") == set()
+
+
+def test_import_whose_lock_is_about_to_be_taken_is_in_progress() -> None:
+    lock = _get_module_lock("soon")
+
+    assert (lock.owner, imports_in_progress()) == (None, {"soon"})
 
 
 def test_imports_of_this_thread_are_not_in_progress(write_modules: Write) -> None:
