@@ -562,6 +562,20 @@ def test_suspension_leaves_the_sandboxes_inside_as_well(write_modules: Write) ->
     assert {"one", "two", "outside"} & sys.modules.keys() == {"outside"}
 
 
+def test_suspension_of_an_inner_sandbox_leaves_the_outer_one_open(write_modules: Write, picture: Any) -> None:
+    write_modules({"one.py": "", "two.py": ""})
+    before = picture()
+
+    with ImportSandbox() as outer:
+        with ImportSandbox() as inner:
+            importlib.import_module("one")
+            with suspended(inner):
+                importlib.import_module("two")
+        assert outer.changes().added == ("two",)
+
+    assert before.differences() == []
+
+
 def test_reload_while_suspended_outlives_the_sandbox(write_modules: Write) -> None:
     write_modules({"settings.py": "X = []"})
     settings = importlib.import_module("settings")
@@ -682,13 +696,35 @@ def test_finder_that_was_first_before_the_sandbox_is_first_afterwards(run_script
             pass
         before = list(sys.meta_path)
         sys.meta_path.insert(0, Finder)
-        with ImportSandbox():
-            print(sys.meta_path[:2] == [process.watcher, Finder])
+        for _ in range(2):
+            with ImportSandbox():
+                print(sys.meta_path[:2] == [process.watcher, Finder])
         print(sys.meta_path.pop(0) is Finder, sys.meta_path == before)
         """
     )
 
-    assert output.split() == ["True"] * 3
+    assert output.split() == ["True"] * 4
+
+
+def test_watcher_that_was_taken_away_between_sandboxes_is_back_in_the_next(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+        from pytest_importsandbox._core.process import process
+
+        with ImportSandbox():
+            pass
+        before = list(sys.meta_path)
+        sys.meta_path.remove(process.watcher)
+        with ImportSandbox():
+            print(sys.meta_path == before)
+        print(sys.meta_path == before)
+        """
+    )
+
+    assert output.split() == ["True"] * 2
 
 
 def test_modules_that_another_finder_answers_for_between_sandboxes_are_known(run_script: Run) -> None:
