@@ -111,8 +111,14 @@ class Process:
         outermost = not self.spans
         if outermost and not is_first(self.watcher):
             self.hooks.before_first()
-        span = Span(preserve, self._snapshot(), shares)
-        self.spans.append(span)
+        collects = _hold_import_lock()
+        try:
+            # Their modules may appear after the snapshot, and nobody asks the watcher for them again.
+            in_progress = imports_in_progress()
+            span = Span(preserve, self._snapshot(), shares, imported_by_earlier_threads=in_progress)
+            self.spans.append(span)
+        finally:
+            _free_import_lock(collects)
         if outermost and not is_first(self.watcher):
             # Afterwards it is where it was: whoever put a finder first may take the first one away again.
             put_first(self.watcher)
@@ -174,11 +180,12 @@ class Process:
         inside, before = aside.inside, aside.outside
         with _import_lock():
             self._look_at_new_modules()
+            # First: what ends in the meantime is in the snapshot.
+            in_progress = imports_in_progress()
             after = self._snapshot()
             after.note_again(before)
             for state in (inside, *(each.state for each in aside.spans[1:])):
                 state.merge(before, after)
-            in_progress = imports_in_progress()
             inside.adopt(in_progress)
             for span in aside.spans:
                 span.imported_by_earlier_threads |= in_progress

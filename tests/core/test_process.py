@@ -300,6 +300,38 @@ def test_module_that_an_earlier_thread_is_about_to_make_is_left_alone(write_modu
         sys.meta_path.remove(Finder)  # type: ignore[arg-type]
 
 
+def test_module_that_was_about_to_be_made_when_the_sandbox_opened_stays(write_modules: Write) -> None:
+    write_modules({"plain.py": ""})
+    making, may_make = threading.Event(), threading.Event()
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+            return ModuleSpec(name, Loader()) if name == "made" else None
+
+    class Loader(importlib.abc.Loader):
+        def create_module(self, spec: ModuleSpec) -> None:
+            making.set()
+            assert may_make.wait(PATIENCE)
+
+        def exec_module(self, module: ModuleType) -> None:
+            pass
+
+    sys.meta_path.append(Finder)  # type: ignore[arg-type]
+    try:
+        thread = Importing("made")
+        thread.may_begin.set()
+        assert making.wait(PATIENCE)
+        with ImportSandbox():
+            importlib.import_module("plain")
+            may_make.set()
+            (made,) = thread.finish()
+
+        assert sys.modules.pop("made") is made
+    finally:
+        sys.meta_path.remove(Finder)  # type: ignore[arg-type]
+
+
 def test_submodule_that_an_earlier_thread_imports_below_a_fresh_copy_is_bound_on_the_old_one(
     write_modules: Write,
 ) -> None:
