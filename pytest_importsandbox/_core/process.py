@@ -208,7 +208,7 @@ class Process:
             # The first copies are the ones that last.
             for each in self.spans:
                 self._keep(each)
-            span.evicted.update(roots)
+            span.evicted.update(root for root in roots if self._is_known(root))
             modules = {}
             staying: set[str] = set()
             running_ids = {id(module) for module in running}
@@ -259,6 +259,11 @@ class Process:
                 self.close(span)
         finally:
             self.take_up(aside)
+
+    def _is_known(self, root: str) -> bool:
+        """Whether any of a package is loaded, preserved or in a snapshot: an import is not the first."""
+        known = (sys.modules, self.store.modules, *(span.state.modules.saved for span in self.spans))
+        return any(tree(list(names), root) for names in known)
 
     def _snapshot(self) -> ImportState:
         return self.hooks.snapshot(self.store.modules, self.shadowing, self.namespace_packages)

@@ -179,6 +179,35 @@ def test_package_that_did_not_ask_for_what_is_blocked_is_handed_back(run: Run) -
     assert output == ["True"]
 
 
+def test_fresh_import_that_is_the_first_import_makes_the_copy_that_lasts(run: Run) -> None:
+    output = run(
+        """
+        import compiled
+
+        from pytest_importsandbox import ImportSandbox
+
+        compiled.CODE["lib._native"] = '''
+        from functools import cache
+
+        @cache
+        def error():
+            from lib import Error
+            return Error
+        '''.replace("        ", "")
+        with ImportSandbox() as sandbox:
+            first = sandbox.fresh_import("lib")
+            first._native.error()
+        import lib
+        with ImportSandbox() as sandbox:
+            print(sandbox.fresh_import("lib") is lib)
+        print(lib is first, lib._native.error() is lib.Error)
+        """,
+        files={"lib/__init__.py": "from lib import _native\nclass Error(Exception): pass"},
+    )
+
+    assert output == ["False", "True True"]
+
+
 def test_extension_that_a_fresh_copy_loads_first_is_the_one_of_the_lasting_package(run: Run) -> None:
     output = run(
         """
