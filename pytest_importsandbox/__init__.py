@@ -1,22 +1,41 @@
 """Isolate imports between tests: snapshot and restore the import state, import modules afresh."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from pytest_importsandbox._sandbox import FreshImport, ImportSandbox
 from pytest_importsandbox._state import ImportChanges
 from pytest_importsandbox._temp_package import TempPackage, TempPackageFactory
 
+if TYPE_CHECKING:
+    from pytest_importsandbox._effects.effects import import_effects
+    from pytest_importsandbox._effects.model import ImportEffects
+
 __all__ = [
     "FreshImport",
     "ImportChanges",
+    "ImportEffects",
     "ImportSandbox",
     "TempPackage",
     "TempPackageFactory",
+    "import_effects",
 ]
 
 
-def __getattr__(name: str) -> str:
+def __getattr__(name: str) -> object:
     if name == "__version__":
         # Reading the metadata takes milliseconds, which a test run need not spend.
         from importlib.metadata import version
 
         return version("pytest-importsandbox")
+    if name == "ImportEffects":
+        from pytest_importsandbox._effects.model import ImportEffects
+
+        return ImportEffects
+    # It starts processes: a test run that does not need it need not load what that takes.
+    if name == "import_effects":
+        from pytest_importsandbox._effects.effects import import_effects
+
+        return import_effects
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,9 @@ from pytest_importsandbox import _sandbox
 from pytest_importsandbox._names import as_names, top_level
 from pytest_importsandbox._sandbox import FreshImport, ImportSandbox
 from pytest_importsandbox._temp_package import TempPackageFactory
+
+if TYPE_CHECKING:
+    from pytest_importsandbox._effects.model import ImportEffects
 
 MARKER = "isolated_imports"
 _sandbox_key = pytest.StashKey[ImportSandbox]()
@@ -256,3 +259,11 @@ def fresh_import(import_sandbox: ImportSandbox) -> FreshImport:
 def temp_package(import_sandbox: ImportSandbox) -> TempPackageFactory:
     """Write packages that can be imported until the test ends."""
     return import_sandbox.temp_package
+
+
+@pytest.fixture
+def import_effects() -> Callable[..., ImportEffects]:
+    """Import a module in a new interpreter, and tell all that this does there."""
+    from pytest_importsandbox._effects.effects import import_effects
+
+    return import_effects
