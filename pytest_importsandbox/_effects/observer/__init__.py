@@ -6,4 +6,16 @@ whatever they call in globals of their own: the import may delete or replace any
 """
 
 # In the order in which they need each other.
-PARTS = ("recorder", "places", "rows", "state", "standard", "threads", "children", "events", "imports", "run")
+PARTS = (
+    "unseen",
+    "recorder",
+    "places",
+    "rows",
+    "state",
+    "standard",
+    "threads",
+    "children",
+    "events",
+    "imports",
+    "run",
+)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from pytest_importsandbox._effects.observer import places
+from pytest_importsandbox._effects.observer.places import (
+    NOWHERE,
+    calling_function,
+    calling_module,
+    import_does_it,
+    innermost_line,
+)
 from pytest_importsandbox._effects.observer.rows import own, text
 from pytest_importsandbox._effects.observer.state import system
 
@@ -60,10 +66,10 @@ class Audit:
 
     def _record(self, effect: Effect) -> None:
         try:
-            line = places.innermost_line()
+            line = innermost_line()
         # Looking at frames is audited itself, and the import may have a hook that refuses it.
         except BaseException:
-            line = places.NOWHERE
+            line = NOWHERE
         self._recorder.write("effect", *effect, self._imports.current() or line[0], line)
 
 
@@ -93,7 +99,7 @@ _SEPARATOR = "\\" if sys.platform == "win32" else "/"
 
 def _opened(path: object, mode: object, flags: int) -> Effect | None:
     # A descriptor was opened by path before.
-    if isinstance(path, int) or places.import_does_it():
+    if isinstance(path, int) or import_does_it():
         return None
     name = absolute(path)
     if flags & _WRITES:
@@ -109,7 +115,7 @@ def _database(path: object, *_: object) -> Effect | None:
 
 
 def _renamed(old: object, new: object, *_: object) -> Effect | None:
-    if places.import_does_it():
+    if import_does_it():
         return None
     return "files_written", absolute(old), "renamed", None, absolute(new)
 
@@ -120,14 +126,14 @@ def _linked(old: object, new: object, *_: object) -> Effect:
 
 def _written(how: str) -> Callable[..., Effect | None]:
     def changed(path: object, *_: object) -> Effect | None:
-        return None if places.import_does_it() else ("files_written", absolute(path), how, None, None)
+        return None if import_does_it() else ("files_written", absolute(path), how, None, None)
 
     return changed
 
 
 def _directory(how: str) -> Callable[..., Effect | None]:
     def used(path: object = ".", *_: object) -> Effect | None:
-        if places.import_does_it():
+        if import_does_it():
             return None
         return "directories", absolute("." if path is None else path), how, None, None
 
@@ -147,7 +153,7 @@ def _host(part: object) -> str:
 def _connected(how: str) -> Callable[..., Effect | None]:
     def connected(socket: object, address: object, *_: object) -> Effect | None:
         # On Windows, a pair of sockets is made by a connection of a process to itself.
-        if places.calling_module() == "socket" and places.calling_function() == "socketpair":
+        if calling_module() == "socket" and calling_function() == "socketpair":
             return None
         return "network", _address(address), how, None, None
 
@@ -176,7 +182,7 @@ def _command(executable: object, arguments: object, *_: object) -> Effect:
 
 def _spawned(path: object, arguments: object, *_: object) -> Effect | None:
     # Told by `subprocess.Popen` already.
-    return None if places.calling_module() == "subprocess" else _command(path, arguments)
+    return None if calling_module() == "subprocess" else _command(path, arguments)
 
 
 def _shell(command: object) -> Effect:
@@ -184,7 +190,7 @@ def _shell(command: object) -> Effect:
 
 
 def _forked() -> Effect | None:
-    if places.calling_module() == "subprocess":
+    if calling_module() == "subprocess":
         return None
     return "processes", "fork", "started", None, None
 

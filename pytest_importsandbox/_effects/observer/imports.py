@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 
-from pytest_importsandbox._effects.observer import places
+from pytest_importsandbox._effects.observer.places import NOWHERE, importing_line
 from pytest_importsandbox._effects.observer.rows import own
 
 TYPE_CHECKING = False
@@ -80,10 +80,10 @@ class Imports:
         loads = self._loads.setdefault(get_ident(), [])
         try:
             self._look(loads[-1].name if loads else "", name)
-            line = places.importing_line({load.name for load in loads})
+            line = importing_line({load.name for load in loads})
         # The import may have an audit hook that refuses what is done here.
         except BaseException:
-            line = places.NOWHERE
+            line = NOWHERE
         loads.append(Load(name, self._recorder.clock(began)))
         self._recorder.write("begin", name, line)
         self._recorder.finish(began)

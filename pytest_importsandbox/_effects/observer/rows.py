@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import sys
 
+from pytest_importsandbox._effects.observer.unseen import identical
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
 # What, how, before, after.
 Change = tuple[str, str, str | None, str | None]
@@ -87,7 +89,11 @@ class NamedRow:
         # Nothing can have been changed before it was there.
         if before is None or after is None:
             return
-        if _identical(before, after) and _identical(before.values(), after.values()):
+        if (
+            len(before) == len(after)
+            and identical(before, after)
+            and identical(before.values(), after.values())
+        ):
             return
         for what in [*before, *[new for new in after if new not in before]]:
             if what not in after:
@@ -116,7 +122,7 @@ class ListedRow:
         self._last = after
         if before is None or after is None:
             return
-        if _identical(before, after):
+        if len(before) == len(after) and identical(before, after):
             return
         kept = []
         left = dict(enumerate(after))
@@ -143,8 +149,3 @@ class ListedRow:
 
 def _position(kept: tuple[int, int, object]) -> int:
     return kept[0]
-
-
-def _identical(before: Iterable[object], after: Iterable[object]) -> bool:
-    """Whether these are the very same objects; this is asked thousands of times."""
-    return tuple(map(id, before)) == tuple(map(id, after))

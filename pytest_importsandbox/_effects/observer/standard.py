@@ -6,6 +6,7 @@ import sys
 
 from pytest_importsandbox._effects.observer.places import is_standard
 from pytest_importsandbox._effects.observer.rows import module_of, text
+from pytest_importsandbox._effects.observer.unseen import identical
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class StandardLibrary:
         """What was replaced since the last time: what, before, after, and where the new object comes from."""
         for name, before in self._before.items():
             now = vars(self.loaded[name])
-            if _unchanged(before, now):
+            if len(before) == len(now) and identical(before.values(), now.values()):
                 continue
             for attribute, old in list(before.items()):
                 if attribute not in now:
@@ -75,11 +76,6 @@ class StandardLibrary:
                     yield f"{name}.{attribute}", text(old), after, module_of(new)
             # What is new there was not replaced.
             before.update({attribute: now[attribute] for attribute in now if attribute not in before})
-
-
-def _unchanged(before: dict[str, object], now: dict[str, object]) -> bool:
-    """Whether these are the very same objects; this is asked of all modules again and again."""
-    return len(before) == len(now) and tuple(map(id, before.values())) == tuple(map(id, now.values()))
 
 
 def _is_patch(module: str, attribute: str, old: object, new: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from pytest_importsandbox._effects.observer.rows import Listed, ListedRow, Named, NamedRow
+from pytest_importsandbox._effects.observer.unseen import builtin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,17 +19,7 @@ if TYPE_CHECKING:
     Take = Callable[[Modules], Found | None]
 
 
-def _apart(name: str) -> ModuleType:
-    """A built-in module, without its being loaded as far as the import can see."""
-    modules = sys.modules
-    was_loaded = name in modules
-    module: ModuleType = __import__(name)
-    if not was_loaded:
-        del modules[name]
-    return module
-
-
-_atexit, _gc, _locale, _signal = map(_apart, ("atexit", "gc", "_locale", "_signal"))
+_atexit, _gc, _locale, _signal = map(builtin, ("atexit", "gc", "_locale", "_signal"))
 _builtins = sys.modules["builtins"]
 _codecs = sys.modules["codecs"]
 _encodings = sys.modules["encodings"]

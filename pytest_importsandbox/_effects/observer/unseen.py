@@ -1,0 +1,31 @@
+"""Built-in modules that the observer needs, and that the import must not find loaded."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import ModuleType
+
+
+def builtin(name: str) -> ModuleType:
+    """A built-in module, without its being loaded as far as the import can see."""
+    modules = sys.modules
+    was_loaded = name in modules
+    module: ModuleType = __import__(name)
+    if not was_loaded:
+        del modules[name]
+    return module
+
+
+_is = builtin("_operator").is_
+
+
+def identical(before: Iterable[object], after: Iterable[object]) -> bool:
+    """Whether these are the very same objects, as many of them as there are in the shorter one.
+
+    This is asked of all that there is to look at, again and again.
+    """
+    return all(map(_is, before, after))
