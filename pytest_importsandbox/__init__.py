@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pytest_importsandbox._effects.effects import import_effects
     from pytest_importsandbox._effects.model import ImportEffects
 
+    __version__: str
+
 __all__ = [
     "FreshImport",
     "ImportChanges",

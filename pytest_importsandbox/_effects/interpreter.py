@@ -12,9 +12,9 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 from pytest_importsandbox._effects import observer
@@ -25,13 +25,13 @@ _START = """\
 def start():
     import marshal, sys
     with open(sys.argv.pop(), "rb") as file:
-        orders = marshal.load(file)
+        parts, orders = marshal.load(file), marshal.load(file)
     builtins = vars(sys.modules["builtins"]).copy()
-    for name, code in orders["parts"]:
+    for name, code in parts:
         module = sys.modules[name] = type(sys)(name)
         vars(module)["__builtins__"] = builtins
         exec(code, vars(module))
-    for name, code in orders["parts"]:
+    for name, code in parts:
         del sys.modules[name]
     del sys.modules["__main__"].start
     module.observe(orders)
@@ -76,14 +76,13 @@ def run(
             Path(directory, name) for name in ("orders", "records", "stdout", "stderr")
         )
         content = {
-            "parts": list(_parts()),
             "names": tuple(names),
             "path": list(path),
             "blocked": tuple(blocked),
             "records": str(records),
             "outputs": [str(stdout), str(stderr)],
         }
-        orders.write_bytes(marshal.dumps(content))
+        orders.write_bytes(_parts() + marshal.dumps(content))
         records.touch()
         command = [sys.executable, *_flags(), *args, "-c", _START, str(orders)]
         # Files, not pipes: these are never full, and nobody who keeps them open is waited for.
@@ -106,13 +105,16 @@ def run(
         )
 
 
-def _parts() -> Iterator[tuple[str, CodeType]]:
+@cache
+def _parts() -> bytes:
     """The code of the observer, module by module."""
+    parts = []
     for part in observer.PARTS:
         name = f"{observer.__name__}.{part}"
         spec = find_spec(name)
         # Any loader of modules in Python has it: of files, of zip archives.
-        yield name, spec.loader.get_code(name)  # type: ignore[union-attr]
+        parts.append((name, spec.loader.get_code(name)))  # type: ignore[union-attr]
+    return marshal.dumps(parts)
 
 
 def _flags() -> list[str]:

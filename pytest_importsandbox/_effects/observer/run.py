@@ -63,6 +63,9 @@ class Observer:
 
     def _look(self, module: str, other: str) -> None:
         """Record what the code of a module changed since the last look; from now on it is another's."""
+        # Nobody's code was running.
+        if not module:
+            return
         standard = _is_standard(module)
         if standard and _is_standard(other):
             return
@@ -122,7 +125,8 @@ def observe(orders: dict[str, Any]) -> None:
     sys.path[:] = orders["path"]
     recorder = Recorder(orders["records"])
     recorder.write("start", preloaded, getattr(sys.stdout, "encoding", None) or "utf-8")
-    block(orders["blocked"])
+    if orders["blocked"]:
+        block(orders["blocked"])
     packages = {name.partition(".")[0] for name in orders["names"]}
     observer = Observer(recorder, packages, orders["outputs"])
     observer.install()
