@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from pytest_importsandbox._effects.interpreter import run
 from pytest_importsandbox._effects.model import ImportEffects
@@ -83,7 +84,7 @@ def observed(
     effects = effects_of(outcome, names, environment, timeout)
     if check and effects.error:
         error = TimeoutError if outcome.timed_out else ImportError
-        raise error(f"{effects.error}\n\n{effects}")
+        raise error(f"{effects.error}\n\n{replace(effects, error='')}")
     return effects
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +111,9 @@ def _parts() -> bytes:
     parts = []
     for part in observer.PARTS:
         name = f"{observer.__name__}.{part}"
-        spec = find_spec(name)
-        # Any loader of modules in Python has it: of files, of zip archives.
+        # pytest has a finder of its own for plugins, whose loader rewrites them.
+        spec = PathFinder.find_spec(name, observer.__path__)
+        # The loaders of files and of zip archives have this method.
         parts.append((name, spec.loader.get_code(name)))  # type: ignore[union-attr]
     return marshal.dumps(parts)
 

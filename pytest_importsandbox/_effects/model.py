@@ -9,9 +9,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final, final
 
+from pytest_importsandbox._effects.report import report
+from pytest_importsandbox._effects.text import shortened
+
 # The format of the files; a later version may have to write another one.
 _FORMAT: Final = 1
-_SHOWN: Final = 60
 
 
 @final
@@ -132,8 +134,6 @@ class ImportEffects:
         return f"<ImportEffects of {', '.join(self.names)}: {summary}>"
 
     def __str__(self) -> str:
-        from pytest_importsandbox._effects.report import report
-
         return report(self)
 
     def by_kind(self) -> Iterator[tuple[str, tuple[Effect, ...]]]:
@@ -200,17 +200,6 @@ class ImportEffects:
 
 KINDS: Final = tuple(field.name for field in fields(ImportEffects) if field.type == "tuple[Effect, ...]")
 """The attributes that hold effects."""
-
-
-# What would end the line, or do something to a terminal.
-_CONTROLS: Final = {number: repr(chr(number))[1:-1] for number in (*range(32), 127)}
-
-
-def shortened(text: str, width: int = _SHOWN) -> str:
-    """A text that fits on a line, without its middle if it is too long: the end of a path tells most."""
-    if len(text) > width:
-        text = f"{text[: width // 3]}...{text[3 + width // 3 - width :]}"
-    return text.translate(_CONTROLS)
 
 
 def _aside(text: str) -> str:

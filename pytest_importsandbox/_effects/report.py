@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pytest_importsandbox._effects.model import Effect, ImportEffects, LoadedModule, shortened
+from pytest_importsandbox._effects.text import shortened
 from pytest_importsandbox._effects.tree import tree
+
+if TYPE_CHECKING:
+    from pytest_importsandbox._effects.model import Effect, ImportEffects, LoadedModule
 
 _BAR: Final = 20
 _PACKAGES: Final = 10

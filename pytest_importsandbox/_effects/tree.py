@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from pytest_importsandbox._effects.model import ImportEffects, LoadedModule
+if TYPE_CHECKING:
+    from pytest_importsandbox._effects.model import ImportEffects, LoadedModule
 
 
 @dataclass

@@ -104,7 +104,7 @@ def _opened(path: object, mode: object, flags: int) -> Effect | None:
     name = absolute(path)
     if flags & _WRITES:
         return None if name in _NULL_DEVICES else ("files_written", name, "written", None, None)
-    return "files_read", name, "read", None, None
+    return ("files_read", name, "read", None, None) if _exists(name) else None
 
 
 def _database(path: object, *_: object) -> Effect | None:
@@ -115,29 +115,63 @@ def _database(path: object, *_: object) -> Effect | None:
 
 
 def _renamed(old: object, new: object, *_: object) -> Effect | None:
-    if import_does_it():
+    name = absolute(old)
+    if import_does_it() or not _exists(name):
         return None
-    return "files_written", absolute(old), "renamed", None, absolute(new)
+    return "files_written", name, "renamed", None, absolute(new)
 
 
 def _linked(old: object, new: object, *_: object) -> Effect:
     return "files_written", absolute(new), "linked", None, path_text(old)
 
 
+def _exists(path: str) -> bool:
+    """Whether there is such a file: the event comes before what may still fail."""
+    try:
+        system.lstat(path)
+    except OSError:
+        return False
+    return True
+
+
 def _written(how: str) -> Callable[..., Effect | None]:
     def changed(path: object, *_: object) -> Effect | None:
-        return None if import_does_it() else ("files_written", absolute(path), how, None, None)
+        name = absolute(path)
+        if import_does_it() or not _exists(name):
+            return None
+        return "files_written", name, how, None, None
 
     return changed
 
 
-def _directory(how: str) -> Callable[..., Effect | None]:
-    def used(path: object = ".", *_: object) -> Effect | None:
-        if import_does_it():
-            return None
-        return "directories", absolute("." if path is None else path), how, None, None
+def _listed(path: object = ".") -> Effect | None:
+    name = absolute("." if path is None else path)
+    if import_does_it() or not _exists(name):
+        return None
+    return "directories", name, "listed", None, None
 
-    return used
+
+def _made(path: object, *_: object) -> Effect | None:
+    name = absolute(path)
+    if import_does_it() or _exists(name):
+        return None
+    return "directories", name, "made", None, None
+
+
+def _removed(kind: str) -> Callable[[object, int], Effect | None]:
+    def removed(path: object, directory: int) -> Effect | None:
+        name = absolute(path)
+        # `shutil.rmtree` goes from directory to directory, and has an event of its own.
+        if directory >= 0 or import_does_it() or not _exists(name):
+            return None
+        return kind, name, "removed", None, None
+
+    return removed
+
+
+def _tree_removed(path: object, *_: object) -> Effect | None:
+    name = absolute(path)
+    return ("directories", name, "removed", None, None) if _exists(name) else None
 
 
 def _address(address: object) -> str:
@@ -238,14 +272,14 @@ _EVENTS: dict[str, Callable[..., Effect | None]] = {
     "os.fork": _forked,
     "os.forkpty": _forked,
     "os.link": _linked,
-    "os.listdir": _directory("listed"),
-    "os.mkdir": _directory("made"),
+    "os.listdir": _listed,
+    "os.mkdir": _made,
     "os.posix_spawn": _spawned,
     "os.putenv": _environment,
-    "os.remove": _written("removed"),
+    "os.remove": _removed("files_written"),
     "os.rename": _renamed,
-    "os.rmdir": _directory("removed"),
-    "os.scandir": _directory("listed"),
+    "os.rmdir": _removed("directories"),
+    "os.scandir": _listed,
     "os.setxattr": _written("attribute changed"),
     "os.startfile": _shell,
     "os.symlink": _linked,
@@ -254,6 +288,7 @@ _EVENTS: dict[str, Callable[..., Effect | None]] = {
     "os.unsetenv": _environment,
     "os.utime": _written("times changed"),
     "resource.setrlimit": _handler("resource limit"),
+    "shutil.rmtree": _tree_removed,
     "socket.bind": _bound,
     "socket.connect": _connected("connected"),
     "socket.getaddrinfo": _looked_up,

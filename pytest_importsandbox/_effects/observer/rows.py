@@ -36,7 +36,9 @@ def text(value: object) -> str:
     owner = own(value, "__self__")
     if owner is not None and type(owner) is not _module:
         owner = owner if issubclass(type(owner), type) else type(owner)
-        return f"{_qualified(owner)}.{own(value, '__name__')}"
+        # A method of a class in C has no function.
+        function = own(value, "__func__") or value
+        return f"{_qualified(owner)}.{own(function, '__name__')}"
     if own(value, "__qualname__") is not None:
         return _qualified(value)
     return f"<{_qualified(kind)} object>"

@@ -19,7 +19,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_exit, _stat, _getpid = system._exit, system.stat, system.getpid
+_stat, _getpid = system.stat, system.getpid
+# That of `os` may be one that lets a tool write down what it has measured.
+_exit = getattr(sys.modules.get("os"), "_exit", system._exit)
 _modules = sys.modules
 
 
