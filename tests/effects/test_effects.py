@@ -138,7 +138,7 @@ def test_blocked_package_looks_as_if_it_were_not_installed(effects_of: Observe, 
 
 def test_blocked_package_has_no_spec(effects_of: Observe) -> None:
     effects = effects_of(
-        "import importlib.util; print(importlib.util.find_spec('xml'), importlib.util.find_spec('json').name)",
+        "from importlib.util import find_spec; print(find_spec('xml'), find_spec('json').name)",
         blocked=["xml", "numbers"],
     )
 

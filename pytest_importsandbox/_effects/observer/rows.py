@@ -126,7 +126,7 @@ class ListedRow:
             return
         if len(before) == len(after) and identical(before, after):
             return
-        kept = []
+        kept: dict[int, int] = {}
         left = dict(enumerate(after))
         for old, entry in enumerate(before):
             new = next((new for new, other in left.items() if _same(entry, other)), None)
@@ -134,12 +134,13 @@ class ListedRow:
                 yield self._change("removed", entry, old, None)
             else:
                 del left[new]
-                kept.append((new, old, entry))
+                kept[new] = old
         for new, entry in left.items():
             yield self._change("added", entry, None, new)
-        for (_, old, entry), (new, _, other) in zip(kept, sorted(kept, key=_position), strict=True):
-            if not _same(entry, other):
-                yield self._change("moved", entry, old, new)
+        stayed = _longest_rise(list(kept))
+        for new, old in kept.items():
+            if new not in stayed:
+                yield self._change("moved", after[new], old, new)
 
     def _change(self, how: str, entry: object, old: int | None, new: int | None) -> Change:
         if self._name:
@@ -149,5 +150,10 @@ class ListedRow:
         return what, how, None if old is None else str(old), None if new is None else str(new)
 
 
-def _position(kept: tuple[int, int, object]) -> int:
-    return kept[0]
+def _longest_rise(numbers: list[int]) -> list[int]:
+    """The most of the numbers that can be taken, in their order, so that each is larger than the one before."""
+    rises: list[list[int]] = [[]]
+    for number in numbers:
+        shorter = [rise for rise in rises if not rise or rise[-1] < number]
+        rises.append([*max(shorter, key=len), number])
+    return max(rises, key=len)
