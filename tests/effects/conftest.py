@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,3 +39,22 @@ def effects_of(write: Callable[..., Path]) -> Callable[..., ImportEffects]:
         return import_effects("inkhorn", **options)  # type: ignore[arg-type]
 
     return effects_of
+
+
+@pytest.fixture
+def wait_for_end() -> Callable[[int], None]:
+    """Wait for a process that was killed, which takes the system a moment."""
+
+    def wait_for_end(pid: int) -> None:
+        for _ in range(3000):
+            try:
+                status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+            except OSError:
+                return
+            # It has ended, and whoever took it over has not asked for its exit status yet.
+            if status.rpartition(")")[2].split()[0] == "Z":
+                return
+            time.sleep(0.01)
+        pytest.fail(f"process {pid} is still running")
+
+    return wait_for_end

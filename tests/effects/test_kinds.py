@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -30,19 +29,6 @@ def named(effects: Iterable[Effect], what: str) -> Effect:
     """The one effect on something."""
     (found,) = (effect for effect in effects if effect.what == what)
     return found
-
-
-def wait_for_end(pid: int) -> None:
-    """Wait for a process that was killed, which takes the system a moment."""
-    for _ in range(3000):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-        except OSError:
-            return
-        if state == "Z":
-            return
-        time.sleep(0.01)
-    pytest.fail(f"process {pid} is still running")
 
 
 def test_import_of_an_empty_package_has_no_effects(effects_of: Observe) -> None:
@@ -433,7 +419,9 @@ def test_command_is_told_once_however_it_is_started(effects_of: Observe) -> None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the children of a process")
-def test_process_that_has_not_ended_is_told_and_ended(effects_of: Observe) -> None:
+def test_process_that_has_not_ended_is_told_and_ended(
+    effects_of: Observe, wait_for_end: Callable[[int], None]
+) -> None:
     effects = effects_of(
         """
         import subprocess, sys

@@ -151,7 +151,7 @@ class ListedRow:
 
 
 def _longest_rise(numbers: list[int]) -> list[int]:
-    """The most of the numbers that can be taken, in their order, so that each is larger than the one before."""
+    """As many of the numbers as can be taken, in this order, so that each is larger than the one before."""
     rises: list[list[int]] = [[]]
     for number in numbers:
         shorter = [rise for rise in rises if not rise or rise[-1] < number]
