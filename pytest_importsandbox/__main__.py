@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -216,4 +217,8 @@ def _failures(
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        # A path or an output may have characters that the terminal has not.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(main())

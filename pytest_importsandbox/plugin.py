@@ -261,7 +261,8 @@ def temp_package(import_sandbox: ImportSandbox) -> TempPackageFactory:
     return import_sandbox.temp_package
 
 
-@pytest.fixture
+# Wide, so that what it loads is loaded outside of all sandboxes, where nothing is blocked.
+@pytest.fixture(scope="session")
 def import_effects() -> Callable[..., ImportEffects]:
     """Import a module in a new interpreter, and tell all that this does there."""
     from pytest_importsandbox._effects.effects import import_effects

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,15 +32,27 @@ def tree(effects: ImportEffects, *, by_time: bool = False) -> list[Node]:
     :param by_time: Whether the slowest come first; otherwise, they come in the order of their loads.
     """
     nodes = {module.name: Node(module) for module in effects.modules}
-    roots: list[Node] = []
+    parents: dict[str, Node] = {}
     for node in nodes.values():
         importer = nodes.get(node.module.importer)
-        (roots if importer is None else importer.children).append(node)
+        # One that failed and was tried again can have been asked for by what it had asked for itself.
+        if importer is not None and node.module.name not in _way_up(importer, parents):
+            importer.children.append(node)
+            parents[node.module.name] = importer
+    roots = [node for node in nodes.values() if node.module.name not in parents]
     for root in roots:
         _add_up(root, by_time)
     if by_time:
         roots.sort(key=_seconds, reverse=True)
     return roots
+
+
+def _way_up(node: Node, parents: Mapping[str, Node]) -> list[str]:
+    """The name of a node, and those of all above it."""
+    way = [node.module.name]
+    while way[-1] in parents:
+        way.append(parents[way[-1]].module.name)
+    return way
 
 
 def _add_up(root: Node, by_time: bool) -> None:

@@ -37,8 +37,16 @@ HOSTILE = {
                 raise RuntimeError("no frames")
         sys.addaudithook(hook)
         """,
-    "deletes modules": "[sys.modules.pop(name) for name in list(sys.modules) if name not in ('inkhorn', 'sys')]",
-    "clears the modules": "modules = dict(sys.modules); sys.modules.clear(); sys.modules.update(inkhorn=modules['inkhorn'])",
+    "deletes modules": """
+        for name in list(sys.modules):
+            if name not in ("inkhorn", "sys"):
+                del sys.modules[name]
+        """,
+    "clears the modules": """
+        modules = dict(sys.modules)
+        sys.modules.clear()
+        sys.modules["inkhorn"] = modules["inkhorn"]
+        """,
     "puts objects into the modules": """
         class Any:
             __file__ = __dict__ = property(lambda self: 1 / 0)
@@ -193,10 +201,11 @@ def test_timeout_kills_all_that_was_started(
     effects = effects_of(
         f"""
         import subprocess, sys, time
-        code = "import subprocess, sys, time;" \\
-            "print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']).pid, flush=True);" \\
-            "time.sleep(600)"
-        print(subprocess.Popen([sys.executable, "-c", code], start_new_session={new_session}).pid, flush=True)
+        code = "import time; time.sleep(600)"
+        parent = "import subprocess, sys, time; " \\
+            f"print(subprocess.Popen([sys.executable, '-c', {{code!r}}]).pid, flush=True); {{code}}"
+        process = subprocess.Popen([sys.executable, "-c", parent], start_new_session={new_session})
+        print(process.pid, flush=True)
         time.sleep(600)
         """,
         timeout=4,

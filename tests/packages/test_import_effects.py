@@ -66,9 +66,7 @@ def test_modules_are_those_that_a_plain_interpreter_has_loaded(
     assert not [each for each in effects.modules if each.seconds == 0.0 and each.name not in loaded]
 
 
-def test_modules_are_loaded_in_the_order_of_importtime(
-    effects: ImportEffects, times: dict[str, int]
-) -> None:
+def test_modules_are_loaded_in_the_order_of_importtime(effects: ImportEffects, times: dict[str, int]) -> None:
     names = [module.name for module in effects.modules]
     both = {*names} & {*times}
 
