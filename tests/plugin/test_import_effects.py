@@ -44,7 +44,7 @@ def test_failed_assertion_shows_who_asked_for_a_module(pytester: pytest.Pytester
 
 def test_failed_assertion_shows_the_effects(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
-        inkhorn="import threading\nthreading.Thread(target=int, name='poller').start()",
+        inkhorn="import threading\nthreading.Thread(target=threading.Event().wait, name='poller').start()",
         test_inkhorn="""
         def test_import_has_no_effects(import_effects):
             effects = import_effects("inkhorn")
@@ -55,7 +55,7 @@ def test_failed_assertion_shows_the_effects(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess()
 
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E * assert not (<poller started: ended (inkhorn.py:2)>,)"])
+    result.stdout.fnmatch_lines(["E * assert not (<poller started: alive (inkhorn.py:2)>,)"])
     result.stdout.fnmatch_lines(["E * <ImportEffects of inkhorn: * modules, 1 threads>.threads"])
 
 
