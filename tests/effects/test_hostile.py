@@ -105,6 +105,15 @@ def _between(source: str) -> str:
     return "\n".join([*before, *lines, "settings['dont_write_bytecode'] = 5"])
 
 
+def test_import_is_seen_without_its_place_if_an_audit_hook_refuses_frames(effects_of: Observe) -> None:
+    source = HOSTILE["has an audit hook that fails on frames"]
+    lines = [line.removeprefix(" " * 8) for line in source.splitlines()]
+
+    effects = effects_of("\n".join(["import sys", *lines, "import inkhorn.sub"]))
+
+    assert [(each.name, each.place) for each in effects.modules] == [("inkhorn.sub", ""), ("inkhorn", "")]
+
+
 def test_exception_that_cannot_be_shown_is_told_by_its_class(effects_of: Observe) -> None:
     effects = effects_of(
         """

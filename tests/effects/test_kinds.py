@@ -474,13 +474,16 @@ def test_thread_without_an_object_is_told_by_its_function(effects_of: Observe) -
     effects = effects_of(
         """
         import _thread
-        lock = _thread.allocate_lock()
+        lock, running = _thread.allocate_lock(), _thread.allocate_lock()
         lock.acquire()
+        running.acquire()
 
         def wait():
+            running.release()
             lock.acquire()
 
         _thread.start_new_thread(wait, ())
+        running.acquire()
         """
     )
 

@@ -11,11 +11,11 @@ pytestmark = pytest.mark.skipif(sys.platform == "emscripten", reason="there are 
 
 def test_fixture_tells_what_an_import_does(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
-        inkhorn="import json, os\nos.environ['INKHORN'] = '1'",
+        inkhorn="import colorsys, os\nos.environ['INKHORN'] = '1'",
         test_inkhorn="""
         def test_import(import_effects):
             effects = import_effects("inkhorn")
-            assert effects.chain("json") == "inkhorn (inkhorn.py:1) -> json"
+            assert effects.chain("colorsys") == "inkhorn (inkhorn.py:1) -> colorsys"
             assert [effect.what for effect in effects.environ] == ["INKHORN"]
         """,
     )
@@ -26,11 +26,11 @@ def test_fixture_tells_what_an_import_does(pytester: pytest.Pytester) -> None:
 def test_failed_assertion_shows_who_asked_for_a_module(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         inkhorn="import inkhorn_formats",
-        inkhorn_formats="pass\npass\nimport json",
+        inkhorn_formats="pass\npass\nimport colorsys",
         test_inkhorn="""
         def test_import_is_light(import_effects):
             effects = import_effects("inkhorn")
-            assert not effects.chain("json")
+            assert not effects.chain("colorsys")
         """,
     )
 
@@ -38,7 +38,7 @@ def test_failed_assertion_shows_who_asked_for_a_module(pytester: pytest.Pytester
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["E * assert not 'inkhorn -> inkhorn_formats (inkhorn_formats.py:3) -> json'"]
+        ["E * assert not 'inkhorn -> inkhorn_formats (inkhorn_formats.py:3) -> colorsys'"]
     )
 
 
@@ -141,13 +141,13 @@ def test_fixture_works_in_a_sandbox_and_next_to_blocked_packages(pytester: pytes
         """
         import pytest
 
-        @pytest.mark.isolated_imports(blocked=["json"])
+        @pytest.mark.isolated_imports(blocked=["colorsys"])
         @pytest.mark.parametrize("time", range(2))
         def test_import(import_effects, time):
-            assert import_effects("json.decoder").chain("json")
+            assert import_effects("colorsys").chain("colorsys")
 
         def test_outside(import_effects):
-            assert import_effects("json.decoder").chain("json")
+            assert import_effects("colorsys").chain("colorsys")
         """
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pytest_importsandbox._effects.observer.state import system
+from pytest_importsandbox._effects.observer.unseen import system
 
 _open, _read, _close, _listdir = system.open, system.read, system.close, system.listdir
 _TASKS = "/proc/self/task"
+_PATIENCE = 1000
 
 
 def running_children() -> list[str]:
@@ -29,12 +30,14 @@ def running_children() -> list[str]:
 def _command(process: str, own_command: str) -> str:
     """The command of a process; empty if it has ended."""
     try:
-        command = _content(f"/proc/{process}/cmdline")
+        # A process that has just begun to run a program has no command for a moment.
+        for _ in range(_PATIENCE):
+            command = _content(f"/proc/{process}/cmdline")
+            if command or _content(f"/proc/{process}/stat").rpartition(") ")[2].startswith("Z"):
+                break
     except OSError:
         return ""
-    if command == own_command:
-        return "fork"
-    return command.rstrip("\0").replace("\0", " ")
+    return "fork" if command == own_command else command.rstrip("\0").replace("\0", " ")
 
 
 def _content(path: str) -> str:

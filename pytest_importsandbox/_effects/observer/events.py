@@ -12,7 +12,7 @@ from pytest_importsandbox._effects.observer.places import (
     innermost_line,
 )
 from pytest_importsandbox._effects.observer.rows import own, text
-from pytest_importsandbox._effects.observer.state import system
+from pytest_importsandbox._effects.observer.unseen import system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,16 +37,15 @@ class Audit:
         self._recorder = recorder
         self._imports = imports
         self._threads = threads
+        # Trace functions are not called for audit hooks, unless these ask for it. One that was there before
+        # the import, as that of a tool that measures coverage, is not the import's.
+        self.__cantrace__ = sys.gettrace() is not None
 
     def install(self) -> None:
         """Observe from now on; an audit hook can't be taken away again."""
-        # The guard of the first call is up: adding a hook is an event as well.
-        began = self._recorder.begin()
-        sys.addaudithook(self.hear)
-        if began is not None:
-            self._recorder.finish(began)
+        sys.addaudithook(self)
 
-    def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Record what an event tells; an exception here would end what the import is about to do."""
         if event not in _EVENTS:
             return
@@ -219,7 +218,7 @@ def _spawned(path: object, arguments: object, *_: object) -> Effect | None:
     return None if calling_module() == "subprocess" else _command(path, arguments)
 
 
-def _shell(command: object) -> Effect:
+def _shell(command: object, *_: object) -> Effect:
     return "processes", path_text(command), "started", None, None
 
 

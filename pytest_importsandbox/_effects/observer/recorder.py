@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from _thread import get_ident
 from marshal import dumps
 from time import perf_counter
 
+from pytest_importsandbox._effects.observer.unseen import system
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-if sys.platform == "win32":
-    import nt as system
-else:
-    import posix as system
 
 _open, _write, _fstat, _getpid = system.open, system.write, system.fstat, system.getpid
 # The last two exist on Windows alone, or nowhere else.

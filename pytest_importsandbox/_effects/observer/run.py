@@ -12,8 +12,9 @@ from pytest_importsandbox._effects.observer.places import NOWHERE, is_standard
 from pytest_importsandbox._effects.observer.recorder import Recorder
 from pytest_importsandbox._effects.observer.rows import own
 from pytest_importsandbox._effects.observer.standard import StandardLibrary
-from pytest_importsandbox._effects.observer.state import rows, system
+from pytest_importsandbox._effects.observer.state import rows
 from pytest_importsandbox._effects.observer.threads import Threads, announce_threads
+from pytest_importsandbox._effects.observer.unseen import system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Observer:
         """Observe from now on."""
         # First what takes the place of functions of the standard library, then a picture of it.
         if sys.version_info < (3, 12):
-            announce_threads(self._audit.hear)
+            announce_threads(self._audit)
         self._imports.install()
         self._library.add_loaded()
         self._rows = rows(self._library.loaded)

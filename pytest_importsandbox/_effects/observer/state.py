@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 
 from pytest_importsandbox._effects.observer.rows import Listed, ListedRow, Named, NamedRow
-from pytest_importsandbox._effects.observer.unseen import builtin
+from pytest_importsandbox._effects.observer.unseen import builtin, system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     Row = NamedRow | ListedRow
     Modules = Mapping[str, ModuleType]
@@ -24,7 +24,6 @@ _builtins = sys.modules["builtins"]
 _codecs = sys.modules["codecs"]
 _encodings = sys.modules["encodings"]
 _warnings = sys.modules["_warnings"]
-system = sys.modules["nt" if sys.platform == "win32" else "posix"]
 _signals = sorted(_signal.valid_signals())
 _signal_names = {
     number: name
@@ -46,12 +45,12 @@ def rows(loaded: Modules) -> list[Row]:
     ]
 
 
-def _variables(loaded: Modules, module: str, **names: str) -> Named | None:
+def _variables(loaded: Modules, module: str, names: Mapping[str, str]) -> Named | None:
     """Variables of a module, each by the name that says what it is; `None` if the module is not loaded."""
     if module not in loaded:
         return None
     namespace = vars(loaded[module])
-    return {what.replace("_", " "): namespace.get(name) for what, name in names.items()}
+    return {what: namespace.get(name) for what, name in names.items()}
 
 
 def _directory(loaded: Modules) -> Named:
@@ -92,14 +91,15 @@ def _traces(loaded: Modules) -> Named:
 
 
 def _of_threading(loaded: Modules) -> Named | None:
-    if "threading" not in loaded:
-        return None
-    namespace = vars(loaded["threading"])
-    return {
-        "threading.settrace": namespace.get("_trace_hook"),
-        "threading.setprofile": namespace.get("_profile_hook"),
-        "threading.excepthook": namespace.get("excepthook"),
-    }
+    return _variables(
+        loaded,
+        "threading",
+        {
+            "threading.settrace": "_trace_hook",
+            "threading.setprofile": "_profile_hook",
+            "threading.excepthook": "excepthook",
+        },
+    )
 
 
 def _limits(loaded: Modules) -> Named:
@@ -137,7 +137,7 @@ def _start_method(loaded: Modules) -> Named | None:
 
 
 def _event_loop_policy(loaded: Modules) -> Named | None:
-    return _variables(loaded, "asyncio.events", asyncio_policy="_event_loop_policy")
+    return _variables(loaded, "asyncio.events", {"asyncio policy": "_event_loop_policy"})
 
 
 def _logging(loaded: Modules) -> Named | None:
@@ -180,22 +180,19 @@ def _tracemalloc(loaded: Modules) -> Named | None:
     return {"tracemalloc": loaded["_tracemalloc"].is_tracing()} if "_tracemalloc" in loaded else None
 
 
-def _monitoring(loaded: Modules) -> Named | None:
+def _monitoring(loaded: Modules) -> Named:
     # From Python 3.12 on.
-    monitoring = getattr(sys, "monitoring", None)
-    if monitoring is None:
-        return None
-    return {f"sys.monitoring tool {number}": monitoring.get_tool(number) for number in range(6)}
+    monitoring: Any = getattr(sys, "monitoring", None)
+    numbers = range(6) if monitoring else ()
+    return {f"sys.monitoring tool {number}": monitoring.get_tool(number) for number in numbers}
 
 
-def _error_handlers(loaded: Modules) -> Named | None:
-    if _codec_errors is None:
-        return None
+def _error_handlers(loaded: Modules) -> Named:
     return {f"codec error handler {name}": handler for name, handler in _codec_errors.copy().items()}
 
 
-def _codec_searches(loaded: Modules) -> Listed | None:
-    return None if _codec_search_path is None else tuple(_codec_search_path)
+def _codec_searches(loaded: Modules) -> Listed:
+    return tuple(_codec_search_path)
 
 
 def _holders_of(value: object, kind: type[Found]) -> list[Found]:
@@ -204,8 +201,8 @@ def _holders_of(value: object, kind: type[Found]) -> list[Found]:
 
 
 # The interpreter keeps these two to itself; they are known by what is in them.
-_codec_search_path = next(iter(_holders_of(_encodings.search_function, list)), None)
-_codec_errors = next((each for each in _holders_of(_codecs.strict_errors, dict) if "strict" in each), None)
+_codec_search_path = next(iter(_holders_of(_encodings.search_function, list)), [])
+_codec_errors = next((each for each in _holders_of(_codecs.strict_errors, dict) if "strict" in each), {})
 
 
 class _AtExit:

@@ -1,4 +1,4 @@
-"""Built-in modules that the observer needs, and that the import must not find loaded."""
+"""What the observer stands on: built-in modules, which the import must not find loaded."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
+    from typing import Any
+
+# What `os` is made of; it may not be loaded yet.
+system: Any = sys.modules["nt" if sys.platform == "win32" else "posix"]
 
 
 def builtin(name: str) -> ModuleType:
