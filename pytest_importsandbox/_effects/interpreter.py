@@ -25,7 +25,8 @@ _START = """\
 def start():
     import marshal, sys
     with open(sys.argv.pop(), "rb") as file:
-        parts, orders = marshal.load(file), marshal.load(file)
+        # At once: marshal.load() would read it piece by piece.
+        parts, orders = map(marshal.loads, marshal.loads(file.read()))
     builtins = vars(sys.modules["builtins"]).copy()
     for name, code in parts:
         module = sys.modules[name] = type(sys)(name)
@@ -82,7 +83,7 @@ def run(
             "records": str(records),
             "outputs": [str(stdout), str(stderr)],
         }
-        orders.write_bytes(_parts() + marshal.dumps(content))
+        orders.write_bytes(marshal.dumps((_parts(), marshal.dumps(content))))
         records.touch()
         command = [sys.executable, *_flags(), *args, "-c", _START, str(orders)]
         # Files, not pipes: these are never full, and nobody who keeps them open is waited for.

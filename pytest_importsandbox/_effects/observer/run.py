@@ -79,8 +79,10 @@ class Observer:
         self._look_at_output(module)
 
     def _look_at_everything(self) -> None:
-        self._look_at_state("", False)
-        self._look_at_library("")
+        # There was a look when the last load was over.
+        if self._threads.any_alive():
+            self._look_at_state("", False)
+            self._look_at_library("")
         self._look_at_output("")
 
     def _look_at_state(self, module: str, standard: bool) -> None:

@@ -195,14 +195,15 @@ def _codec_searches(loaded: Modules) -> Listed:
     return tuple(_codec_search_path)
 
 
-def _holders_of(value: object, kind: type[Found]) -> list[Found]:
-    """The containers of a type that hold an object."""
-    return [each for each in _gc.get_referrers(value) if type(each) is kind]
-
-
 # The interpreter keeps these two to itself; they are known by what is in them.
-_codec_search_path = next(iter(_holders_of(_encodings.search_function, list)), [])
-_codec_errors = next((each for each in _holders_of(_codecs.strict_errors, dict) if "strict" in each), {})
+_codec_search_path: list[object] = []
+_codec_errors: dict[str, object] = {}
+for _holder in _gc.get_referrers(_encodings.search_function, _codecs.strict_errors):
+    if type(_holder) is list:
+        _codec_search_path = _holder
+    elif type(_holder) is dict and "strict" in _holder:
+        _codec_errors = _holder
+del _holder
 
 
 class _AtExit:

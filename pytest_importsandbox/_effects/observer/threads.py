@@ -28,6 +28,10 @@ class Threads:
         known = type(getattr(thread, "_name", None)) is str
         self._started.append(ref(thread) if known else None)
 
+    def any_alive(self) -> bool:
+        """Whether there is any thread beside the main one."""
+        return _count() > 0
+
     def alive(self, threading: ModuleType | None) -> list[int]:
         """Which of them have not ended, by their number."""
         running: list[object] = []
