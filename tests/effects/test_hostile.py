@@ -70,6 +70,7 @@ HOSTILE = {
     "empties the search path": "sys.path[:] = []; sys.meta_path[:] = []; sys.path_hooks[:] = []",
     "puts anything into the lists": "sys.path[:0] = [5, None, b'x']; sys.meta_path.append(None)",
     "breaks the logging module": "import logging; logging.root = None; logging._levelToName = None",
+    "breaks the threading module": "import threading; threading._active = None",
     "leaves its directory": "os.chdir(directory := __import__('tempfile').mkdtemp()); os.rmdir(directory)",
 }
 POSIX_ONLY = ("takes functions away", "leaves its directory")

@@ -113,6 +113,25 @@ def test_effect_of_a_thread_is_told(effects_of: Observe, kind: str, statement: s
     assert effect.place.startswith("inkhorn/__init__.py")
 
 
+def test_effect_of_a_thread_of_the_standard_library_alone_is_told_of_that(
+    effects_of: Observe, tmp_path: Path
+) -> None:
+    effects = effects_of(
+        f"""
+        import importlib, os, threading
+        for target, argument in ((os.mkdir, r"{tmp_path / "new"}"), (importlib.import_module, "inkhorn.sub")):
+            thread = threading.Thread(target=target, args=(argument,))
+            thread.start()
+            thread.join()
+        """
+    )
+
+    assert [(each.what, each.module) for each in effects.directories] == [
+        (str(tmp_path / "new"), "threading")
+    ]
+    assert ("inkhorn.sub", "") in [(each.name, each.importer) for each in effects.modules]
+
+
 def test_effect_in_a_function_of_another_module_has_the_line_of_that(effects_of: Observe) -> None:
     effects = effects_of(
         "from inkhorn.sub import set_it\nset_it()",
@@ -435,6 +454,21 @@ def test_process_that_has_not_ended_is_told_and_ended(
     wait_for_end(int(effects.stdout[0].what))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the children of a process")
+def test_process_that_no_event_tells_of_is_told_if_it_is_running(effects_of: Observe) -> None:
+    effects = effects_of(
+        """
+        import os
+        from multiprocessing import resource_tracker
+        os.system("exit 0")
+        resource_tracker.ensure_running()
+        """
+    )
+
+    assert [effect.after for effect in effects.processes] == [None, "running"]
+    assert "resource_tracker" in effects.processes[1].what
+
+
 @posix_only
 def test_fork_is_told(effects_of: Observe) -> None:
     effects = effects_of(
@@ -599,6 +633,12 @@ def test_output_is_told_by_who_wrote_it(effects_of: Observe) -> None:
         ("two\ntwo\n", "inkhorn.sub"),
         ("three\n", "inkhorn"),
     ]
+
+
+def test_output_of_a_module_is_one_text_as_long_as_nobody_else_writes(effects_of: Observe) -> None:
+    effects = effects_of("print('one'); import inkhorn.sub; print('two')")
+
+    assert [(each.what, each.module) for each in effects.stdout] == [("one\ntwo\n", "inkhorn")]
 
 
 # Patches

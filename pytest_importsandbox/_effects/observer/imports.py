@@ -123,9 +123,8 @@ def block(names: tuple[str, ...]) -> None:
     bootstrap = modules["_frozen_importlib"]
     finder = _as_importlib(_FINDER, "_find_spec", bootstrap._find_spec, is_blocked=is_blocked)
     # `importlib.util` has a name of its own for it.
-    for module in (bootstrap, modules.get("importlib.util")):
-        if module is not None:
-            module._find_spec = finder  # type: ignore[attr-defined]
+    for module in filter(None, (bootstrap, modules.get("importlib.util"))):
+        module._find_spec = finder  # type: ignore[attr-defined]
 
 
 def _as_importlib(source: str, name: str, original: object, **others: object) -> object:

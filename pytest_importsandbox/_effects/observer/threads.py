@@ -34,10 +34,9 @@ class Threads:
 
     def alive(self, threading: ModuleType | None) -> list[int]:
         """Which of them have not ended, by their number."""
-        running: list[object] = []
-        if threading is not None:
-            running = [*threading._active.copy().values(), *threading._limbo.copy().values()]
-        identities = {id(thread) for thread in running}
+        # Those that run, and those that are about to; none if the module is not loaded.
+        tables = [getattr(threading, name, {}) for name in ("_active", "_limbo")]
+        identities = {id(thread) for table in tables for thread in table.copy().values()}
         found = [
             number
             for number, thread in enumerate(self._started)
