@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from pytest_importsandbox._effects.observer.recorder import Recorder
 
 # All imports of what is not in `sys.modules` come through this function of `importlib._bootstrap`, those of
-# `importlib.import_module` too. It is private; there is no public way to hear of the end of a load.
+# `importlib.import_module` too. It is private, and its arguments vary from version to version; there is no
+# public way to hear of the end of a load.
 _NAME = "_find_and_load_unlocked"
 _WRAPPER = f"""
-def {_NAME}(name, import_):
+def {_NAME}(name, *arguments, **keywords):
     begin(name)
     try:
-        module = original(name, import_)
+        module = original(name, *arguments, **keywords)
     except BaseException:
         end(name, False)
         raise
@@ -29,8 +30,8 @@ def {_NAME}(name, import_):
     return module
 """
 _FINDER = """
-def _find_spec(name, path, target=None):
-    return None if is_blocked(name) else original(name, path, target)
+def _find_spec(name, *arguments, **keywords):
+    return None if is_blocked(name) else original(name, *arguments, **keywords)
 """
 # Warnings and tracebacks leave out the frames of this file.
 _FILE = "<frozen importlib._bootstrap>"
