@@ -158,7 +158,8 @@ def test_what_is_new_is_shown_and_the_exit_status_is_1(
 ) -> None:
     before = tmp_path / "before.json"
     before.write_text(run("inkhorn", "--json")[1], encoding="utf-8")
-    write(inkhorn=f"{SOURCES['inkhorn']}\nimport wave\nos.environ['MORE'] = '1'", inkhorn__sub="")
+    source = f"{SOURCES['inkhorn']}\nimport new\nos.environ['MORE'] = '1'"
+    write(inkhorn=source, inkhorn__sub="", new="")
 
     status, out, err = run("inkhorn", "--against", str(before))
 

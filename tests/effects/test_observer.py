@@ -111,6 +111,19 @@ def test_import_goes_on_if_the_observer_fails(
     assert records[0][2] == NOWHERE
 
 
+# The last look
+
+
+def test_last_look_goes_on_if_a_part_of_it_fails(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    observer = run.Observer(records, set(), [])  # type: ignore[arg-type]
+    monkeypatch.setattr(observer, "_look_at_everything", refuse)
+
+    observer.last_look()
+
+    assert records[0] == ("missed", "refuse: RuntimeError")
+    assert [record[0] for record in records[1:]] == ["alive", "running"]
+
+
 # Audit events
 
 
