@@ -25,6 +25,8 @@ python_display_short_literal_types = True
 nitpick_ignore = [
     ("py:class", "collections.abc.Iterable"),
     ("py:class", "collections.abc.Mapping"),
+    ("py:class", "collections.abc.Sequence"),
+    ("py:class", "os.PathLike"),
     ("py:class", "pathlib.Path"),
     ("py:class", "types.ModuleType"),
 ]

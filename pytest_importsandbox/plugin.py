@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,9 @@ from pytest_importsandbox._core.names import as_names, top_level
 from pytest_importsandbox._core.process import process
 from pytest_importsandbox._core.sandbox import ImportSandbox, protect, suspended
 from pytest_importsandbox._temp_package import TempPackageFactory
+
+if TYPE_CHECKING:
+    from pytest_importsandbox._effects.model import ImportEffects
 
 MARKER = "isolated_imports"
 
@@ -285,3 +288,12 @@ def fresh_import(import_sandbox: ImportSandbox) -> FreshImport:
 def temp_package(import_sandbox: ImportSandbox) -> TempPackageFactory:
     """Write packages that can be imported until the test ends."""
     return import_sandbox.temp_package
+
+
+# Wide, so that what it loads is loaded outside of all sandboxes, where nothing is blocked.
+@pytest.fixture(scope="session")
+def import_effects() -> Callable[..., ImportEffects]:
+    """Import a module in a new interpreter, and tell all that this does there."""
+    from pytest_importsandbox._effects.effects import import_effects
+
+    return import_effects

@@ -17,6 +17,9 @@ import pytest
 
 import pytest_importsandbox
 
+# What the package itself loads only when somebody asks for it.
+import pytest_importsandbox._effects.effects
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 

@@ -140,6 +140,12 @@ def rows_of(figures: Figures) -> Iterator[Row]:
                 "import and removal by hand",
                 figures.seconds("test_import_in_sandbox", way="by hand", count=count),
             )
+    yield Row(
+        "import_effects of an empty package",
+        figures.seconds("test_empty_import", way="import_effects"),
+        'python -c ""',
+        figures.seconds("test_empty_import", way="plain"),
+    )
     for way in ("not isolated", "mock.patch.dict", "pytester", "pytest-forked", "pytest-isolated"):
         yield Row(
             "1,000 isolated tests",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unittest
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import assert_type
@@ -14,10 +14,12 @@ import pytest_importsandbox
 from pytest_importsandbox import (
     FreshImport,
     ImportChanges,
+    ImportEffects,
     ImportSandbox,
     TempModule,
     TempPackage,
     TempPackageFactory,
+    import_effects,
 )
 
 # Fixtures
@@ -148,6 +150,52 @@ def test_changes(import_sandbox: ImportSandbox) -> None:
     assert_type(bool(changes), bool)
     changes.added = ()  # type: ignore[misc]
     assert changes == ImportChanges(added=("pkg",), path=("+/entry",))
+
+
+# Import effects
+
+
+def test_import_effects() -> None:
+    effects = import_effects("pkg")
+    assert_type(effects, ImportEffects)
+    assert_type(import_effects(["pkg", "other"], check=False), ImportEffects)
+    import_effects(name="pkg", blocked="numpy", args=["-O"], env={"A": "1"}, timeout=5)
+    import_effects("pkg", blocked={"numpy"}, args=("-X", "dev"), timeout=0.5)
+    assert_type(effects.chain("numpy"), str)
+    assert_type(effects.error, str)
+    assert_type(effects.seconds, float)
+    assert_type(effects.names, tuple[str, ...])
+    assert_type(effects.preloaded, tuple[str, ...])
+    assert_type(bool(effects), bool)
+    for module in effects.modules:
+        assert_type(module.name, str)
+        assert_type(module.seconds, float)
+        assert_type(module.self_seconds, float)
+        assert_type(module.importer, str)
+        assert_type(module.place, str)
+    for effect in (*effects.threads, *effects.environ, *effects.patched, *effects.cwd, *effects.stdout):
+        assert_type(effect.what, str)
+        assert_type(effect.how, str)
+        assert_type(effect.before, str | None)
+        assert_type(effect.after, str | None)
+        assert_type(effect.module, str)
+        assert_type(effect.place, str)
+    effects.dump(Path("effects.json"))
+    assert_type(ImportEffects.load("effects.json"), ImportEffects)
+
+
+def test_import_effects_refuses() -> None:
+    import_effects()  # type: ignore[call-arg]
+    import_effects(5)  # type: ignore[arg-type]
+    import_effects("pkg", "numpy")  # type: ignore[call-arg]
+    import_effects("pkg", args=[5])  # type: ignore[list-item]
+    import_effects("pkg", env={"A": 5})  # type: ignore[dict-item]
+    import_effects("pkg", timeout=None)  # type: ignore[arg-type]
+    import_effects("pkg").error = "none"  # type: ignore[misc]
+
+
+def test_import_effects_by_fixture(import_effects: Callable[..., ImportEffects]) -> None:
+    assert_type(import_effects("pkg"), ImportEffects)
 
 
 # The marker
