@@ -156,6 +156,7 @@ class Process:
         outer.evicted |= trial.evicted
         outer.hindered |= trial.hindered
         outer.imported |= trial.imported
+        outer.again |= trial.again
         outer.extensions.update(trial.extensions)
         del self.spans[position]
         self.hooks.committed(span.state for span in self.spans)
