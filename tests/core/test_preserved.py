@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
+from importlib.metadata import requires
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -201,6 +203,16 @@ def test_module_must_run_once(made: ModuleType) -> None:
     store.extension_packages.look_at([made.__name__], {made.__name__: made})
 
     assert store.must_run_once(made.__name__, spec_of(made), ["named"])
+
+
+def test_what_pytest_requires_must_run_once() -> None:
+    # Those with a condition are for some platforms and versions of Python only.
+    required = [each for each in requires("pytest") or () if ";" not in each]
+    packages = {re.match(r"\w+", each)[0].lower() for each in required}  # type: ignore[index]
+    store = Store(ExtensionPackages())
+
+    assert packages
+    assert {each for each in packages if not store.must_run_once(each, {}, ())} == set()
 
 
 @pytest.mark.parametrize("name", ["plain", "nameds", "pygment"])

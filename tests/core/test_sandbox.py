@@ -997,7 +997,10 @@ def test_python_module_of_the_standard_library_runs_again(sandbox: ImportSandbox
 @pytest.fixture(scope="module")
 def extension() -> Path:
     """A shared library that holds one extension module, named after its file."""
-    for name in ("_queue", "_uuid", "_bisect", "_heapq", "_zoneinfo", "coverage.tracer"):
+    names = ["_queue", "_uuid", "_bisect", "_heapq", "_zoneinfo"]
+    if importlib.util.find_spec("coverage") is not None:
+        names.append("coverage.tracer")
+    for name in names:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.origin is not None and isinstance(spec.loader, ExtensionFileLoader):
             return Path(spec.origin)

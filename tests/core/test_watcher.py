@@ -18,7 +18,7 @@ from pytest_importsandbox import ImportSandbox
 from pytest_importsandbox._core.lazy import hooks
 from pytest_importsandbox._core.process import Process, process
 from pytest_importsandbox._core.state import NamespacePackages, ShadowingAttributes
-from pytest_importsandbox._core.watcher import Span, Watcher, imports_in_progress
+from pytest_importsandbox._core.watcher import Span, Watcher, imports_in_progress, is_being_imported
 
 Write = Callable[[Mapping[str, str]], Path]
 Run = Callable[..., str]
@@ -288,6 +288,27 @@ def test_imports_of_this_thread_are_not_in_progress(write_modules: Write) -> Non
     asking = importlib.import_module("asking")
 
     assert asking.others == set()
+
+
+def test_module_is_being_imported_while_its_code_runs(write_modules: Write) -> None:
+    write_modules(
+        {
+            "asking.py": """
+                from pytest_importsandbox._core.watcher import is_being_imported
+
+                asked = is_being_imported("asking")
+                """,
+        }
+    )
+
+    asking = importlib.import_module("asking")
+
+    assert (asking.asked, is_being_imported("asking")) == (True, False)
+
+
+@pytest.mark.usefixtures("importing")
+def test_module_that_another_thread_imports_is_not_being_imported_by_this_one() -> None:
+    assert not is_being_imported("slow")
 
 
 # Handing back

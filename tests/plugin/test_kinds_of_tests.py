@@ -474,7 +474,9 @@ def test_item_of_another_plugin_leaves_the_teardown_of_wider_fixtures_alone(
             """,
         }
     )
-    pytester.path.joinpath("first", "z.modules").write_text("colorsys", encoding="utf-8")
+    pytester.makepyfile(module="")
+    pytester.syspathinsert()
+    pytester.path.joinpath("first", "z.modules").write_text("module", encoding="utf-8")
 
     result = pytester.runpytest("--isolated-imports", "--import-mode=importlib")
 
