@@ -147,6 +147,7 @@ class Process:
         if not self.spans:
             self._remember_modules(span.state)
             self.store.forget_asked()
+            self.watcher.handed_back.clear()
 
     def commit(self, trial: Span) -> None:
         """End a span, but let its effects stay until the one around it ends."""
@@ -289,6 +290,10 @@ class Process:
             self._note_unseen()
             known = {} if self.spans else self._outer_modules
             self.watcher.not_looked_at.update(_differences(known, sys.modules.copy()))
+        if self.spans:
+            # Only for a sandbox inside: when the outermost has ended they are gone.
+            self.watcher.not_looked_at |= self.watcher.handed_back
+            self.watcher.handed_back = set()
         if self.watcher.not_looked_at:
             names, self.watcher.not_looked_at = self.watcher.not_looked_at, set()
             # A copy: another thread may be about to add a name.
@@ -325,8 +330,6 @@ class Process:
             return
         state.note_unseen(added)
         names = self.store.keep(added, state.modules.saved, self._known_imports(shares=span.shares))
-        # They will be back without being asked for one by one.
-        self._look_at(names)
         for name in names:
             self.hooks.kept(name, added[name])
             if self.store.is_separate(name):

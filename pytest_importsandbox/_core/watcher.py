@@ -98,6 +98,8 @@ class Watcher:
         """The open sandboxes, the outermost first."""
         self.not_looked_at: set[str] = set()
         """Names that were asked for since the indexes looked at modules; other threads add to it."""
+        self.handed_back: set[str] = set()
+        """Names of preserved modules that came back without being asked for, since the outermost opened."""
         self._loading = _Loading()
 
     def find_spec(
@@ -306,6 +308,7 @@ class PreservedFinder:
     def _put(self, modules: Mapping[str, Any], footprint: Footprint) -> None:
         watcher = self.watcher
         put_modules(modules)
+        watcher.handed_back.update(modules)
         for span in watcher.spans:
             span.imported.update(modules)
         for name in footprint.bound.keys() & modules.keys():

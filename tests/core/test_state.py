@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -796,6 +797,86 @@ def test_attribute_bound_unseen_goes_although_its_package_is_evicted_later(
         finders()
         sandbox.fresh_import("pkg.sub")
         sandbox.fresh_import("pkg")
+
+    assert before.differences() == []
+
+
+def test_attribute_bound_unseen_goes_although_the_watcher_is_the_first_again(
+    write_modules: Write, picture: Any
+) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    importlib.import_module("pkg")
+    before = picture("pkg")
+
+    with ImportSandbox():
+        first_finder_finds_everything()
+        importlib.import_module("pkg.sub")
+        del sys.meta_path[0]
+
+    assert before.differences() == []
+
+
+def test_attribute_bound_unseen_is_the_old_module_again_although_it_is_blocked_later(
+    finders: Callable[[], None], write_modules: Write, picture: Any
+) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    importlib.import_module("pkg.sub")
+    before = picture("pkg")
+
+    with ImportSandbox() as sandbox:
+        finders()
+        del sys.modules["pkg.sub"]
+        importlib.import_module("pkg.sub")
+        sandbox.block("pkg.sub")
+
+    assert before.differences() == []
+
+
+def test_function_of_a_preserved_package_is_put_back_by_a_sandbox_inside(run_script: Run) -> None:
+    output = run_script(
+        """
+        import importlib
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        class Finder:
+            @staticmethod
+            def find_spec(*args):
+                return importlib.machinery.PathFinder.find_spec(*args)
+
+        with ImportSandbox(preserve="pkg"):
+            import pkg
+            function = pkg.same
+        with ImportSandbox():
+            import pkg
+            with ImportSandbox():
+                sys.meta_path.insert(0, Finder)
+                del sys.modules["pkg.same"]
+                importlib.import_module("pkg.same")
+            print(pkg.same is function)
+        """,
+        files={"pkg/__init__.py": "from .same import same", "pkg/same.py": "def same(): pass"},
+    )
+
+    assert output.split() == ["True"]
+
+
+def test_function_is_put_back_after_a_sandbox_had_a_fresh_copy_of_its_package(
+    write_modules: Write, picture: Any
+) -> None:
+    write_modules({"pkg/__init__.py": "from .same import same", "pkg/same.py": "def same(): pass"})
+    importlib.import_module("pkg")
+    with ImportSandbox() as sandbox:
+        sandbox.fresh_import("pkg")
+        with ImportSandbox():
+            pass
+    before = picture("pkg")
+
+    with ImportSandbox():
+        first_finder_finds_everything()
+        del sys.modules["pkg.same"]
+        importlib.import_module("pkg.same")
 
     assert before.differences() == []
 
@@ -1589,6 +1670,17 @@ def test_table_that_lost_its_last_names_is_put_back_in_order() -> None:
     assert list(table.items()) == list(saved.items())
 
 
+def test_table_with_a_key_that_cannot_be_compared_is_put_back_at_once() -> None:
+    saved = {"a": 1, "b": 2, "c": 3}
+    table = saved.copy()
+    put_in_the_way(table, "b")
+    del table["c"]
+
+    put_back(table, saved)
+
+    assert list(table.items()) == list(saved.items())
+
+
 def test_order_is_left_alone_where_threads_run_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
     saved = {"a": 1, "b": 2}
@@ -1737,6 +1829,13 @@ def test_changes_are_printed_one_kind_a_line() -> None:
     )
 
     assert str(changes) == "added: a, a.b\nremoved: c\npath: +/x, -/y\npath_hooks: reordered"
+
+
+def test_changes_cannot_be_changed() -> None:
+    changes = ImportChanges(added=("pkg",))
+
+    with pytest.raises(FrozenInstanceError, match=r"'added'"):
+        changes.added = ()  # type: ignore[misc]
 
 
 def test_changes_keep_no_module_alive(write_modules: Write) -> None:
