@@ -29,10 +29,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="isolate the imports of every test, as if it bore the marker isolated_imports",
     )
+    group.addoption(
+        "--isolated-modules",
+        action="store_true",
+        help="isolate the imports of every test module, collection included, as if it were run alone",
+    )
+    group.addoption(
+        "--block-imports",
+        action="append",
+        default=[],
+        metavar="NAME[,NAME]",
+        help="run as if these packages were not installed, conftest files included (may be repeated)",
+    )
     parser.addini(
         "isolated_imports",
-        "which tests have their imports isolated: 'marked' (default) for those with the marker or the "
-        "fixtures, 'test' for every test",
+        "which imports are isolated: 'marked' (default) for those of tests with the marker or the "
+        "fixtures, 'test' for those of every test, 'module' for those of every test module",
         default="marked",
     )
     parser.addini(
@@ -40,6 +52,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "names of further modules and packages that must run only once in a process",
         type="linelist",
     )
+
+
+@pytest.hookimpl(tryfirst=True)  # Before the conftest files are loaded.
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    _block_for_run(early_config, early_config.known_args_namespace.block_imports)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,17 +67,57 @@ def pytest_configure(config: pytest.Config) -> None:
         "only once in a process, 'blocked' modules that cannot be imported.",
     )
     _everything_is_isolated(config)
+    _install(config)
+    # A conftest file may have loaded the plugin.
+    _block_for_run(config, config.getoption("--block-imports"))
+    config.stash[_sandboxes_key] = _TestSandboxes(config)
+    if _modules_are_isolated(config):
+        _isolate_modules(config)
+
+
+def _install(config: pytest.Config) -> None:
+    """Take part in imports until the run ends."""
     if process.install(config.pluginmanager.rewrite_hook):
         config.add_cleanup(process.uninstall)
-    config.stash[_sandboxes_key] = _TestSandboxes(config)
+
+
+def _block_for_run(config: pytest.Config, values: list[str]) -> None:
+    """Block what the option names, if it does."""
+    if values:
+        # Most runs do without.
+        from pytest_importsandbox import _whole_run
+
+        _install(config)
+        _whole_run.block(config, values)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say what is blocked for the whole run."""
+    names = ",".join(config.getoption("--block-imports")).split(",")
+    return f"blocked imports: {', '.join(dict.fromkeys(map(str.strip, names)))}" if any(names) else None
 
 
 def _everything_is_isolated(config: pytest.Config) -> bool:
     """Whether tests are isolated without a marker."""
     value = config.getini("isolated_imports")
-    if value not in ("marked", "test"):
-        raise pytest.UsageError(f"isolated_imports must be 'marked' or 'test', not {value!r}")
+    if value not in ("marked", "test", "module"):
+        raise pytest.UsageError(f"isolated_imports must be 'marked', 'test' or 'module', not {value!r}")
     return bool(value == "test" or config.getoption("--isolated-imports"))
+
+
+def _modules_are_isolated(config: pytest.Config) -> bool:
+    """Whether each test module has a sandbox of its own."""
+    return bool(config.getini("isolated_imports") == "module" or config.getoption("--isolated-modules"))
+
+
+def _isolate_modules(config: pytest.Config) -> None:
+    """Give each test module a sandbox of its own."""
+    # Most runs do without.
+    from pytest_importsandbox._per_module import ModuleSandboxes
+
+    sandboxes = ModuleSandboxes(_preserved_by_settings(config))
+    config.pluginmanager.register(sandboxes)
+    config.add_cleanup(sandboxes.close_all)
 
 
 def _preserved_by_settings(config: pytest.Config) -> tuple[str, ...]:

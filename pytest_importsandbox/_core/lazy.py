@@ -20,7 +20,7 @@ import gc
 import sys
 import types
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from itertools import compress, repeat
@@ -264,6 +264,22 @@ class NamesRow(PlainRow):  # from 3.15
         }
         self.noted = {**self.noted, **changed}
 
+    def difference(self, outside: Self) -> Callable[[Self], None] | None:
+        found = {
+            place: (binding, before)
+            for place, binding in self.noted.items()
+            if (before := outside.noted.get(place)) is not None and before.value is not binding.value
+        }
+        return partial(self._bind, found) if found else None
+
+    @staticmethod
+    def _bind(found: Mapping[tuple[int, str], tuple[Binding, Binding]], outside: NamesRow) -> None:
+        """Bind names as they were, but for those that have been resolved outside since."""
+        for place, (binding, before) in found.items():
+            if before.is_current():
+                outside.noted = {place: before, **outside.noted}
+                binding.restore()
+
     def restore(self) -> None:
         for binding in self.noted.values():
             if not binding.is_current():
@@ -295,6 +311,23 @@ class DeclaredRow(PlainRow):  # from 3.15
             new = children - before.pending.get(package, set())
             self.pending[package] = self.pending.get(package, set()) | new
 
+    def difference(self, outside: Self) -> Callable[[Self], None] | None:
+        new, gone = self.saved - outside.saved, outside.saved - self.saved
+        pending = {
+            package: children - outside.pending.get(package, set())
+            for package, children in self.pending.items()
+            if children - outside.pending.get(package, set())
+        }
+        return partial(self._declare, new, gone, pending) if new or gone or pending else None
+
+    @staticmethod
+    def _declare(new: set[str], gone: set[str], pending: dict[str, set[str]], outside: DeclaredRow) -> None:
+        """Declare names again, and take back what was taken back."""
+        outside.table.update(new)
+        outside.table.difference_update(gone)
+        for package, children in pending.items():
+            outside.hooks.pending.table.setdefault(package, set()).update(children)
+
     def restore(self) -> None:
         _fill(self.table, self.saved)
         if getattr(sys, "lazy_modules", None) is not self.table:
@@ -323,6 +356,14 @@ class SettingsRow(PlainRow):  # from 3.15
         for name, hook in after.hooks.items():
             if hook is not before.hooks[name]:
                 self.hooks[name] = hook
+
+    def difference(self, outside: Self) -> Callable[[Self], None] | None:
+        same = (
+            self.mode == outside.mode
+            and self.filter is outside.filter
+            and all(hook is outside.hooks[name] for name, hook in self.hooks.items())
+        )
+        return None if same else super().difference(outside)
 
     def restore(self) -> None:
         if _sys.get_lazy_imports() != self.mode:

@@ -157,6 +157,8 @@ class Store:
         """All preserved modules, by name."""
         self.plugin_packages: Final[set[str]] = set(_PYTEST)
         """Top-level packages of pytest and of the registered plugins."""
+        self.late_finders: Final[list[tuple[str, str, Any, bool]]] = []
+        """What preserved modules put into a list of `sys`, in order, each with the name of its module."""
         self.temporary_directories: Final[set[str]] = set()
         """The directories of temporary packages."""
         self._preserved: Final[dict[str, Preserved]] = {}
@@ -180,6 +182,10 @@ class Store:
     def forget_asked(self) -> None:
         """Forget who asked for what: the modules are gone or kept."""
         self._asked.clear()
+
+    def unknown(self, modules: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of some modules that are not preserved already."""
+        return {name: module for name, module in modules.items() if self.modules.get(name) is not module}
 
     def keep(self, added: Mapping[str, Any], originals: Mapping[str, Any], imports: Imports) -> list[str]:
         """Keep those of the added modules that must run only once or can be shared; return their names.
@@ -234,7 +240,7 @@ class Store:
         by_identity = {id(module): name for name, module in added.items()}
         needs = {
             name: {
-                *_held(name, module, by_identity),
+                *held(name, module, by_identity),
                 *(each for asked in self._asked.get(name, ()) for each in (asked, *parents(asked))),
                 *parents(name),
             }
@@ -271,6 +277,7 @@ class Store:
         finders = self._preserved[name].finders
         if not any(each is entry for _, each, _ in finders):
             finders.append((attribute, entry, front))
+            self.late_finders.append((name, attribute, entry, front))
             self._footprints.clear()
 
     def _is_replaced(self, name: str, added: Mapping[str, Any], originals: Mapping[str, Any]) -> bool:
@@ -312,7 +319,7 @@ class Store:
         pending = list(kept)
         while pending:
             name = pending.pop()
-            needed = _held(name, new[name], by_identity) | self._asked.get(name, set()) | {name}
+            needed = held(name, new[name], by_identity) | self._asked.get(name, set()) | {name}
             found = {each for every in needed for each in (every, *parents(every))}
             for each in found & self._preserved.keys():
                 self._share_no_more(each)
@@ -329,7 +336,7 @@ class Store:
     def _keep(self, name: str, module: object, by_identity: Mapping[int, str], *, is_shared: bool) -> None:
         attributes = namespace(module) or {}
         asked = self._asked.get(name, set()).copy()
-        needed = (asked & sys.modules.keys()) | _held(name, module, by_identity)
+        needed = (asked & sys.modules.keys()) | held(name, module, by_identity)
         self.modules[name] = module
         self._preserved[name] = Preserved(
             module,
@@ -497,7 +504,7 @@ def _has_extensions(directory: object) -> bool:
     )
 
 
-def _held(name: str, module: object, by_identity: Mapping[int, str]) -> set[str]:
+def held(name: str, module: object, by_identity: Mapping[int, str]) -> set[str]:
     """Names of the modules that a module's namespace refers to, but for its own submodules.
 
     Import binds these, whoever asks for them; what the module itself asked for is noted elsewhere.

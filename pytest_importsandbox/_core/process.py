@@ -14,13 +14,14 @@ import sys
 import threading
 import time
 from builtins import __import__ as _import
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Final, final
 
 from pytest_importsandbox._core import lazy
+from pytest_importsandbox._core.distributions import HiddenDistributions
 from pytest_importsandbox._core.modules import (
     MISSING,
     defining_module,
@@ -30,6 +31,7 @@ from pytest_importsandbox._core.modules import (
     is_installed,
     is_loading,
     put_before_standard,
+    put_entry,
     put_first,
     put_modules,
     remove_finder,
@@ -39,7 +41,14 @@ from pytest_importsandbox._core.modules import (
 )
 from pytest_importsandbox._core.names import in_tree, parents, tree
 from pytest_importsandbox._core.preserved import ExtensionPackages, Imports, Store
-from pytest_importsandbox._core.state import ImportState, Index, NamespacePackages, ShadowingAttributes
+from pytest_importsandbox._core.state import (
+    ImportState,
+    Index,
+    ListDifference,
+    ModulesDifference,
+    NamespacePackages,
+    ShadowingAttributes,
+)
 from pytest_importsandbox._core.watcher import PreservedFinder, Span, Watcher, imports_in_progress
 
 STUCK_AFTER = 30.0
@@ -50,11 +59,17 @@ _MOMENT: Final = 0.001
 
 @dataclass(slots=True, eq=False)
 class Aside:
-    """Spans that were put aside, the outermost first, and the import state on both sides of that."""
+    """Spans that were put aside, the outermost first."""
 
     spans: list[Span]
-    inside: ImportState
-    outside: ImportState
+    modules: ModulesDifference
+    """How `sys.modules` differed from what it is outside, in small: a suite has thousands of test modules."""
+    others: tuple[Callable[[Any], None] | None, ...]
+    """The same for all other rows of the import state."""
+    outside: ImportState | None
+    """The import state outside, which the snapshots of inner spans are compared with."""
+    late_finders: int
+    """How many finders preserved modules had put into place."""
     threads: list[threading.Thread] = field(default_factory=threading.enumerate)
     """All threads that ran when they were put aside."""
 
@@ -82,6 +97,11 @@ class Process:
         """The open sandboxes, the outermost first."""
         self.finder: Final = PreservedFinder(self.watcher, self.import_first, self.hooks.handed_back)
         """The finder that hands back preserved modules."""
+        self.distributions: Final = HiddenDistributions(
+            lambda name: in_tree(name, self.watcher.blocked_for_run)
+        )
+        self._usual: frozenset[str] = frozenset()
+        """Preserved modules that the last test module had loaded."""
         self._file_finders: list[object] = []
         """Finders that find what the standard ones find: they are asked after ours, too."""
         self._outer_modules: Mapping[str, Any] = {}
@@ -133,6 +153,7 @@ class Process:
         try:
             try:
                 if span.imported or span.state.changed() or not is_first(self.watcher):
+                    self._adopt(span)
                     self._settle(span)
             finally:
                 del self.spans[-len(ended) :]
@@ -162,39 +183,71 @@ class Process:
         del self.spans[position]
         self.hooks.committed(span.state for span in self.spans)
 
-    def put_aside(self, span: Span) -> Aside:
-        """Leave a span and those inside of it: the import state is what it was around them."""
+    def put_aside(self, span: Span, pinned: Iterable[str] = ()) -> Aside:
+        """Leave a span and those inside of it: the import state is what it was around them.
+
+        What is `pinned` is the same module again afterwards, even if it is another one outside by then.
+        """
         spans = self.spans[self.spans.index(span) :]
         outside = span.state
         with _import_lock():
-            self._settle(span)
-            self._look_at_new_modules()
-            inside = self._snapshot()
-            inside.note_again(outside)
-            del self.spans[-len(spans) :]
-            outside.restore()
+            try:
+                self._adopt(span)
+                self._look_at_new_modules()
+                inside = self._snapshot()
+                inside.modules.keeps_its_own = span.shares
+                modules = inside.modules.compared_to(outside.modules)
+                self._settle(span, own=modules.own)
+                inside.note_again(outside)
+                others = inside.difference(outside)
+                outside.modules.undo(modules)
+                for name in pinned:
+                    modules.pin(name, inside.modules.saved)
+            finally:
+                del self.spans[-len(spans) :]
+                outside.restore()
         if not self.spans:
             self._remember_modules(outside)
-        return Aside(spans, inside, outside)
+        self._look_at([name for name in list(span.imported) if name not in self.store.modules])
+        # A copy of `sys.modules` for each test module would cost gigabytes, and so would all the names in it.
+        del span.state
+        span.imported -= modules.names()
+        if span.shares:
+            self._usual = modules.compact(self.store.modules, self._usual)
+        before = outside if len(spans) > 1 else None
+        return Aside(spans, modules, others, before, len(self.store.late_finders))
 
     def take_up(self, aside: Aside) -> None:
         """Go on with what was put aside; what has changed meanwhile outlives it."""
-        inside, before = aside.inside, aside.outside
+        span, *inner = aside.spans
         with _import_lock():
             self._look_at_new_modules()
             # First: what ends in the meantime is in the snapshot.
             in_progress = imports_in_progress()
             after = self._snapshot()
-            after.note_again(before)
-            for state in (inside, *(each.state for each in aside.spans[1:])):
-                state.merge(before, after)
-            inside.adopt(in_progress)
-            for span in aside.spans:
-                span.imported_by_earlier_threads |= in_progress
-                span.threads += [each for each in threading.enumerate() if not _is_among(each, aside.threads)]
-            aside.spans[0].state = after
+            if aside.outside is not None:
+                for each in inner:
+                    each.state.modules.keeps_its_own = span.shares
+                    each.state.merge(aside.outside, after)
+            for each in aside.spans:
+                each.imported_by_earlier_threads |= in_progress
+                each.threads += [new for new in threading.enumerate() if not _is_among(new, aside.threads)]
+            span.state = after
             self.spans.extend(aside.spans)
-            inside.restore()
+            span.imported |= aside.modules.names()
+            aside.modules.apply(after.modules, self.store.modules)
+            after.apply(aside.others)
+            # A module puts its finder into place once, wherever that was.
+            for name, attribute, entry, front in self.store.late_finders[aside.late_finders :]:
+                if sys.modules.get(name, MISSING) is self.store.modules[name]:
+                    put_entry(attribute, entry, front=front)
+        self.watcher.not_looked_at.update(span.imported)
+
+    def overlook(self, aside: Aside) -> None:
+        """Let what has been put into the lists of `sys` until now be no concern of what was put aside."""
+        for difference in aside.others:
+            if isinstance(difference, ListDifference):
+                difference.overlook()
 
     def evict(self, roots: tuple[str, ...], running: Iterable[ModuleType]) -> set[str]:
         """Take modules with their submodules out of the import state, noting what they were.
@@ -248,6 +301,26 @@ class Process:
             # The one way to have both `import` raise and `importlib.util.find_spec` return None:
             # https://docs.python.org/3/reference/import.html#the-module-cache
             put_modules(dict.fromkeys(roots))
+
+    def block_for_run(self, names: tuple[str, ...]) -> None:
+        """Let nothing import some modules, none of which is loaded, until that is over."""
+        with _import_lock():
+            self.watcher.blocked_for_run.extend(names)
+            put_modules(dict.fromkeys(names))
+            self.distributions.begin()
+
+    def unblock_after_run(self, names: tuple[str, ...]) -> None:
+        """Let modules be imported again, unless another run does without them."""
+        with _import_lock():
+            for name in names:
+                self.watcher.blocked_for_run.remove(name)
+            remove_modules(
+                name
+                for name in names
+                if not self.watcher.is_blocked(name) and sys.modules.get(name, MISSING) is None
+            )
+            if not self.watcher.blocked_for_run:
+                self.distributions.end()
 
     def import_first(self, name: str) -> None:
         """Import a module as if no sandbox were open, and keep it; whether that works is not known."""
@@ -312,20 +385,27 @@ class Process:
         for span in self.spans:
             span.state.note_unseen()
 
-    def _settle(self, span: Span) -> None:
-        """Take care of what outlives a span; whatever a hostile object does here, the restore goes on."""
+    def _adopt(self, span: Span) -> None:
+        """Leave to the outer state what belongs to it."""
         with suppress(Exception):
             span.state.adopt(imports_in_progress() | span.imported_by_earlier_threads)
+
+    def _settle(self, span: Span, own: Mapping[str, Any] | None = None) -> None:
+        """Take care of what outlives a span; whatever a hostile object does here, the restore goes on.
+
+        `own` are the modules that the outer state does not have, if that is known.
+        """
+        with suppress(Exception):
             if not is_first(self.watcher):
                 span.state.note_unseen()
-            self._keep(span)
+            self._keep(span, own)
             self._keep_finders(span)
 
-    def _keep(self, span: Span) -> None:
+    def _keep(self, span: Span, own: Mapping[str, Any] | None = None) -> None:
         """Preserve what must run only once of all that a span added."""
         state = span.state
         # Before the modules leave: whether an extension was loaded is known from these alone.
-        added = state.modules.added(self.store.modules)
+        added = state.modules.added(self.store.modules) if own is None else self.store.unknown(own)
         if not added:
             return
         state.note_unseen(added)

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
 from importlib._bootstrap_external import _NamespacePath  # type: ignore[attr-defined]
 from importlib.machinery import BuiltinImporter, FileFinder, FrozenImporter, PathFinder
-from itertools import chain, compress, filterfalse, repeat
+from itertools import chain, compress, filterfalse, repeat, takewhile
 from operator import is_, is_not
 from types import FunctionType, ModuleType
 from typing import Any, Final, Protocol, Self
@@ -84,8 +84,15 @@ class Row(Protocol):
     def adopt(self, names: Iterable[str]) -> None:
         """Make modules that were imported in the meantime part of this row."""
 
+    def difference(self, outside: Self) -> Callable[[Self], None] | None:
+        """How this row differs from the one of the outer state, in small; None where it does not.
 
-class PlainRow:
+        The result is to be called with the outer row of a later time: it brings the difference about on
+        top of that, and notes there what it changes.
+        """
+
+
+class PlainRow(Row):
     """A row to which most of what happens to a snapshot means nothing."""
 
     def note_again(self, other: Self) -> None:
@@ -96,6 +103,14 @@ class PlainRow:
 
     def adopt(self, names: Iterable[str]) -> None:
         pass
+
+    def difference(self, outside: Self) -> Callable[[Self], None] | None:
+        return partial(self._restore_on_top, outside)
+
+    def _restore_on_top(self, before: Self, after: Self) -> None:
+        """Put this row back, with what has changed outside in the meantime."""
+        self.merge(before, after)
+        self.restore()
 
 
 def put_back(table: dict[str, Any], saved: dict[str, Any], spared: frozenset[str] = frozenset()) -> None:
@@ -118,8 +133,12 @@ def put_back(table: dict[str, Any], saved: dict[str, Any], spared: frozenset[str
     deque(map(table.pop, filterfalse(belonging.__contains__, order[first:]), repeat(None)), maxlen=0)
     moved = wanted[first:]
     if moved and _gil_enabled():
-        # One call into C, during which no other thread runs.
-        deque(map(table.__setitem__, moved, map(table.pop, moved)), maxlen=0)
+        _move_to_end(table, moved)
+
+
+def _move_to_end(table: dict[str, Any], names: Sequence[str]) -> None:
+    """Make some names the last ones; one call into C, during which no other thread runs."""
+    deque(map(table.__setitem__, names, map(table.pop, names)), maxlen=0)
 
 
 def _first_difference(one: list[Any], other: list[Any]) -> int:
@@ -141,6 +160,8 @@ class ModulesRow(PlainRow):
         self.saved = sys.modules.copy()
         self.is_intact = False
         """Whether the restore finds what the snapshot has."""
+        self.keeps_its_own = False
+        """Whether what the sandbox imported stays in place of what the outer state has imported since."""
         self.spared: frozenset[str] = frozenset()
         """What other threads are loading, so that it may appear at any moment."""
         self.former: list[Any] = []
@@ -180,10 +201,38 @@ class ModulesRow(PlainRow):
 
     def merge(self, before: Self, after: Self) -> None:
         for name in _changed_names(before.saved, after.saved):
-            # A blocked module stays blocked.
-            if self.saved.get(name, MISSING) is not None:
+            if not self._stays(name, before.saved.get(name, MISSING)):
                 self.former.append(self.saved.get(name))
                 self.saved[name] = after.saved[name]
+
+    def _stays(self, name: str, before: object) -> bool:
+        """Whether a name keeps what it stands for, although it stands for something new outside."""
+        module = self.saved.get(name, MISSING)
+        # A blocked module stays blocked.
+        return module is None or (self.keeps_its_own and module is not MISSING and module is not before)
+
+    def compared_to(self, outside: Self) -> ModulesDifference:
+        """How this row differs from the one of the outer state, in small."""
+        try:
+            return ModulesDifference.between(outside.saved, self.saved, self.keeps_its_own)
+        except Exception:
+            # A key that is no str can raise when it is looked up.
+            inner = {name: module for name, module in self.saved.items() if type(name) is str}
+            return ModulesDifference.between(outside.saved, inner, self.keeps_its_own)
+
+    def difference(self, outside: Self) -> Callable[[Self], None] | None:
+        # What outlives a sandbox follows from it, so it is found out before.
+        return None
+
+    def undo(self, difference: ModulesDifference) -> None:
+        """Take a difference from this row out of `sys.modules`; where more differs, the restore has to do."""
+        with suppress(Exception):
+            self.table.update(difference.replaced)
+            self.table.update(difference.gone)
+            deque(map(self.table.pop, difference.own.keys() - difference.replaced.keys()), maxlen=0)
+            self.is_intact = getattr(sys, "modules", None) is self.table and list(self.table) == list(
+                self.saved
+            )
 
     def adopt(self, names: Iterable[str]) -> None:
         self.spared = self.spared.union(names)
@@ -202,6 +251,96 @@ class ModulesRow(PlainRow):
         finally:
             if getattr(sys, "modules", None) is not self.table:
                 sys.modules = self.table
+
+
+@dataclass(slots=True)
+class ModulesDifference:
+    """What is in `sys.modules` in place of what the outer state has, and what was taken away."""
+
+    own: dict[str, Any]
+    replaced: dict[str, Any]
+    """What the outer state had under names that are in `own`."""
+    gone: dict[str, Any]
+    """What the outer state had under names that are absent."""
+    last: tuple[str, ...]
+    """Names that are the last ones, and have another place in the outer state."""
+    mark: str | None
+    """The last name that the outer state had: what is imported there later comes after it."""
+    keeps_its_own: bool
+    usual: frozenset[str] = frozenset()
+    """Preserved modules that many test modules import; the set is the same for all of them."""
+    more: frozenset[str] = frozenset()
+    """Further preserved modules."""
+    fewer: frozenset[str] = frozenset()
+    """Those of the usual ones that are absent."""
+
+    @classmethod
+    def between(cls, outer: Mapping[str, Any], inner: dict[str, Any], keeps_its_own: bool) -> Self:
+        """Compare two tables; most of their names and objects are the same."""
+        before, now = list(outer), list(inner)
+        gone = {}
+        if now[: len(before)] == before:
+            # Names that are new come last: then it is enough to look at pairs.
+            names = [*compress(now, map(is_not, outer.values(), inner.values())), *now[len(before) :]]
+        else:
+            names = list(compress(now, map(is_not, map(outer.get, now, repeat(MISSING)), inner.values())))
+            gone = {name: module for name, module in outer.items() if name not in inner}
+        own = {name: inner[name] for name in names}
+        replaced = {name: outer[name] for name in own if name in outer}
+        last = tuple(takewhile(own.__contains__, reversed(inner))) if replaced else ()
+        return cls(own, replaced, gone, last[::-1], before[-1] if before else None, keeps_its_own)
+
+    def compact(self, preserved: Mapping[str, Any], usual: frozenset[str]) -> frozenset[str]:
+        """Keep of preserved modules what differs from a set, no more; return the set for the next time."""
+        names = frozenset(
+            name
+            for name, module in self.own.items()
+            if preserved.get(name) is module and name not in self.replaced
+        )
+        if len(names ^ usual) > len(names) / 2:
+            usual = names
+        self.usual, self.more, self.fewer = usual, names - usual, usual - names
+        self.own = {name: module for name, module in self.own.items() if name not in names}
+        self.last = tuple(name for name in self.last if name in self.own)
+        return usual
+
+    def names(self) -> set[str]:
+        """The names that stand for something else than outside, or for nothing there."""
+        own = (name for name in self.own if type(name) is str)
+        return {*own, *(self.usual - self.fewer), *self.more}
+
+    def pin(self, name: str, modules: Mapping[str, Any]) -> None:
+        """Let a name stand for what it stands for in the sandbox, whatever becomes of it outside."""
+        if name in modules:
+            self.own.setdefault(name, modules[name])
+
+    def apply(self, row: ModulesRow, preserved: Mapping[str, Any]) -> None:
+        """Bring it about in `sys.modules`, of which a row is the snapshot."""
+        table, outer = row.table, row.saved
+        for name in (*(self.usual - self.fewer), *self.more):
+            table[name] = preserved[name]
+        for name, module in self.own.items():
+            same = outer.get(name, MISSING) is self.replaced.get(name, MISSING)
+            if same or self.keeps_its_own or module is None:
+                table[name] = module
+        for name, module in self.gone.items():
+            # What has been imported outside since is there for all.
+            if outer.get(name, MISSING) is module:
+                table.pop(name, None)
+        for name in takewhile(partial(is_not, self.mark), reversed(outer)):
+            self._let_in(name, table)
+        if self.last and _gil_enabled():
+            _move_to_end(table, self.last)
+
+    def _let_in(self, name: str, table: dict[str, Any]) -> None:
+        """Bring what has been imported outside together with a package that is another one here."""
+        package, _, child = name.rpartition(".") if type(name) is str else ("", "", "")
+        if name in self.own or not any(each in self.own for each in parents(name)):
+            return
+        if self.keeps_its_own:
+            table.pop(name, None)
+        elif (attributes := namespace(self.own.get(package))) is not None:
+            attributes[child] = table[name]
 
 
 def _changed_names(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -244,14 +383,11 @@ class ListRow(PlainRow):
         self.saved.insert(1 if front else len(self.saved), entry)
 
     def merge(self, before: Self, after: Self) -> None:
-        old, now = before.saved, after.saved
-        kept = [each for each in self.saved if _contains(now, each) or not _contains(old, each)]
-        new = [each for each in now if not _contains(old, each) and not _contains(kept, each)]
-        stayed = [position for position, each in enumerate(now) if _contains(old, each)]
-        front = [each for each in new if stayed and _position(now, each) < stayed[0]]
-        back = [each for each in new if not _contains(front, each)]
         self.former.append(self.saved)
-        self.saved = front + kept + back
+        self.saved = _merged(self.saved, before.saved, after.saved)
+
+    def difference(self, outside: Self) -> Callable[[Self], None] | None:
+        return ListDifference(self.attribute, self.saved, outside.saved)
 
     def restore(self) -> None:
         self.former.append(self.table.copy())
@@ -259,6 +395,33 @@ class ListRow(PlainRow):
         if getattr(sys, self.attribute, None) is not self.table:
             self.former.append(getattr(sys, self.attribute, None))
             setattr(sys, self.attribute, self.table)
+
+
+@dataclass(slots=True)
+class ListDifference:
+    """What one of the lists was in a sandbox, and what it was outside."""
+
+    attribute: str
+    inside: list[Any]
+    before: list[Any]
+
+    def __call__(self, outside: ListRow) -> None:
+        """Fill the list, with what has come and gone outside in the meantime."""
+        outside.table[:] = _merged(self.inside, self.before, outside.saved)
+
+    def overlook(self) -> None:
+        """Let what has come and gone outside until now be no concern of the sandbox."""
+        self.before = getattr(sys, self.attribute).copy()
+
+
+def _merged(mine: list[Any], old: list[Any], now: list[Any]) -> list[Any]:
+    """A list with what has changed in another one from old to now."""
+    kept = [each for each in mine if _contains(now, each) or not _contains(old, each)]
+    new = [each for each in now if not _contains(old, each) and not _contains(kept, each)]
+    stayed = [position for position, each in enumerate(now) if _contains(old, each)]
+    front = [each for each in new if stayed and _position(now, each) < stayed[0]]
+    back = [each for each in new if not _contains(front, each)]
+    return front + kept + back
 
 
 def _same(one: list[Any], other: list[Any]) -> bool:
@@ -287,13 +450,32 @@ def _shown(entry: object) -> str:
 
 
 class ImporterCacheRow(PlainRow):
-    """`sys.path_importer_cache`: the entries that appear or change go; import makes them anew."""
+    """`sys.path_importer_cache`: the entries that appear or change go; import makes them anew.
+
+    A finder of the standard kind tells of its directory what the directory has, so the outer state
+    may have it too; with its own list of files for each sandbox, a large directory would be costly.
+    """
 
     def __init__(self) -> None:
         self.table = sys.path_importer_cache
         self.saved = self.table.copy()
         self.former: list[Any] = []
         """What was replaced, kept as long as this row: a finalizer can run any code."""
+
+    def difference(self, outside: Self) -> Callable[[Self], None] | None:
+        own = {
+            entry: finder
+            for entry, finder in self.saved.items()
+            if outside.saved.get(entry, MISSING) is not finder
+        }
+        standard = [entry for entry, finder in own.items() if finder is None or type(finder) is FileFinder]
+        for entry in standard:
+            outside.saved.setdefault(entry, own.pop(entry))
+        return partial(self._put, own) if own else None
+
+    @staticmethod
+    def _put(own: Mapping[str, Any], outside: ImporterCacheRow) -> None:
+        outside.table.update(own)
 
     def restore(self) -> None:
         table, saved = self.table, self.saved
@@ -446,7 +628,8 @@ class BindingsRow(PlainRow):
     def _value_before(self, name: str, attributes: dict[str, Any]) -> Any:
         """What the package had under the name of a submodule, as far as the snapshot tells."""
         instead = self.shadowing.find(name, attributes)
-        if instead is not None:
+        # What a preserved module found in another sandbox was not there before this one.
+        if instead is not None and name in self.modules:
             return instead.value
         # Only import sets the attribute: not for a fake, and not on one.
         package, module = name.rpartition(".")[0], self.modules.get(name)
@@ -475,9 +658,28 @@ class BindingsRow(PlainRow):
         for name in _changed_names(before.modules, after.modules):
             package, _, child = name.rpartition(".")
             module, parent = self.modules.get(name), self._outliving(package)
-            if module is not None:
+            if module is after.modules[name]:
                 self._forget(after._outliving(package), child)
                 self._let_go(name, parent, is_bound=parent is after._outliving(package))
+
+    def difference(self, outside: Self) -> Callable[[Self], None] | None:
+        found = {
+            place: (binding, before)
+            for place, binding in self.noted.items()
+            if (before := outside.noted.get(place)) is not None and before.value is not binding.value
+        }
+        return partial(self._bind, found) if found else None
+
+    @staticmethod
+    def _bind(found: Mapping[tuple[int, str], tuple[Binding, Binding]], outside: BindingsRow) -> None:
+        """Bind names as they were, but for submodules that were absent and are there now."""
+        for place, (binding, before) in found.items():
+            now = before.now()
+            if binding.value is MISSING and now.value is not before.value:
+                continue
+            if place not in outside.noted:
+                outside._add(now)
+            binding.restore()
 
     def adopt(self, names: Iterable[str]) -> None:
         for name in names:
@@ -529,6 +731,16 @@ class ReloadsRow(PlainRow):
         for name, (attributes, _) in other.noted.items():
             self.noted.setdefault(name, (attributes, attributes.copy()))
 
+    def difference(self, outside: Self) -> Callable[[Self], None] | None:
+        return partial(self._put_back, self.noted) if self.noted else None
+
+    @staticmethod
+    def _put_back(found: Mapping[str, tuple[dict[str, Any], dict[str, Any]]], outside: ReloadsRow) -> None:
+        """Give namespaces the contents that they had."""
+        for name, (attributes, saved) in found.items():
+            outside.noted.setdefault(name, (attributes, attributes.copy()))
+            put_back(attributes, saved)
+
     def restore(self) -> None:
         if self.noted:
             self.former += [attributes.copy() for attributes, _ in self.noted.values()]
@@ -555,11 +767,14 @@ class NamespacePackages:
         return list(self._namespaces.items())
 
 
+_SavedPath = tuple[dict[str, Any], Any, dict[str, Any], list[str]]
+
+
 class NamespacePathsRow(PlainRow):
     """The search paths of namespace packages, which import extends and recomputes."""
 
     def __init__(self, packages: NamespacePackages) -> None:
-        self.saved: list[tuple[dict[str, Any], Any, dict[str, Any], list[str]]] = []
+        self.saved: list[_SavedPath] = []
         self.former: list[Any] = []
         """What was replaced, kept as long as this row: a finalizer can run any code."""
         for name, attributes in packages.items():
@@ -567,12 +782,36 @@ class NamespacePathsRow(PlainRow):
             if name in sys.modules and type(path) is _NamespacePath:
                 self.saved.append((attributes, path, path.__dict__.copy(), path._path.copy()))
 
-    def restore(self) -> None:
-        for attributes, path, saved, locations in self.saved:
-            self.former += [attributes.get("__path__"), path.__dict__.copy()]
+    def difference(self, outside: Self) -> Callable[[Self], None] | None:
+        before = {id(attributes): (path, locations) for attributes, path, _, locations in outside.saved}
+        # What else there is of a path follows from the directories that it was made of.
+        found = [
+            each
+            for each in self.saved
+            if (other := before.get(id(each[0]))) is not None
+            and not (other[0] is each[1] and _same_directories(other[1], each[3]))
+        ]
+        return partial(self._put, found) if found else None
+
+    @staticmethod
+    def _put(found: Iterable[_SavedPath], outside: NamespacePathsRow) -> None:
+        """Give search paths the contents that they had."""
+        for attributes, path, saved, locations in found:
+            outside.former += [attributes.get("__path__"), path.__dict__.copy()]
             attributes["__path__"] = path
             path.__dict__.update(saved)
             path._path[:] = locations
+
+    def restore(self) -> None:
+        self._put(self.saved, self)
+
+
+def _same_directories(one: list[Any], other: list[Any]) -> bool:
+    """Whether two search paths have the same entries; foreign objects are not compared."""
+    return len(one) == len(other) and all(
+        left is right or (type(left) is type(right) is str and left == right)
+        for left, right in zip(one, other, strict=True)
+    )
 
 
 # What importlib asks finders for, https://docs.python.org/3/library/importlib.html#module-importlib.abc,
@@ -602,6 +841,9 @@ class FinderMethodsRow(PlainRow):
             mine if new is old else new
             for mine, old, new in zip(self.saved, before.saved, after.saved, strict=True)
         ]
+
+    def difference(self, outside: Self) -> Callable[[Self], None] | None:
+        return None if _same(self.saved, outside.saved) else super().difference(outside)
 
     def restore(self) -> None:
         current = self.current()
@@ -672,6 +914,15 @@ class ImportState:
         """Note all places that another snapshot noted, with the values of now."""
         for row, others in zip(self.rows, other.rows, strict=True):
             row.note_again(others)
+
+    def difference(self, outside: ImportState) -> tuple[Callable[[Any], None] | None, ...]:
+        """How this snapshot differs from the one of the outer state, row by row, in small."""
+        return tuple(row.difference(other) for row, other in zip(self.rows, outside.rows, strict=True))
+
+    def apply(self, difference: Iterable[Callable[[Any], None] | None]) -> None:
+        """Bring a difference about on top of this snapshot, which is of the outer state of now."""
+        pairs = zip(self.rows, difference, strict=True)
+        _run_each([partial(differ, row) for row, differ in pairs if differ is not None])
 
     def merge(self, before: ImportState, after: ImportState) -> None:
         """Make what changed from one snapshot to another part of this one."""

@@ -51,6 +51,7 @@ class Span:
 
     preserve: tuple[str, ...]
     state: ImportState
+    """The snapshot; a span that was put aside has none."""
     shares: bool = False
     """Whether it is the sandbox of a test module, which shares what it imports with others."""
     blocked: set[str] = field(default_factory=set)
@@ -96,6 +97,8 @@ class Watcher:
         self.store: Final = store
         self.spans: Final[list[Span]] = []
         """The open sandboxes, the outermost first."""
+        self.blocked_for_run: Final[list[str]] = []
+        """What whole runs do without; a name is there as often as runs want that."""
         self.not_looked_at: set[str] = set()
         """Names that were asked for since the indexes looked at modules; other threads add to it."""
         self.handed_back: set[str] = set()
@@ -113,13 +116,13 @@ class Watcher:
         self.not_looked_at.add(fullname)
         if self.spans:
             self._note(fullname, target)
-            if self.is_blocked(fullname):
-                raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+        if self.is_blocked(fullname):
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
         return None
 
     def is_blocked(self, name: str) -> bool:
         """Whether a module can't be imported for now."""
-        return any(in_tree(name, span.blocked) for span in self.spans)
+        return in_tree(name, self.blocked_for_run) or any(in_tree(name, span.blocked) for span in self.spans)
 
     def is_evicted(self, name: str) -> bool:
         """Whether a module lies in a package that was evicted, so that its Python code runs again."""
@@ -136,6 +139,9 @@ class Watcher:
 
     def unavailable(self) -> set[str]:
         """What can't be imported as usual in this thread: it is blocked, or a fake stands for it."""
+        if not self.spans:
+            # What was loading in a sandbox that has been put aside says nothing of the outer state.
+            return set()
         return {each for span in self.spans for each in span.blocked} | self._loading.fakes
 
     def _note(self, name: str, target: ModuleType | None) -> None:
@@ -238,7 +244,7 @@ class PreservedFinder:
             return alone
         if store[name].is_shared and not self._may_share(name):
             return None
-        unavailable.update(each for span in watcher.spans for each in span.evicted)
+        unavailable.update(watcher.blocked_for_run, *(span.evicted for span in watcher.spans))
         return footprint.without(unavailable) if unavailable else footprint
 
     def _may_share(self, name: str) -> bool:

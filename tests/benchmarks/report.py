@@ -176,6 +176,21 @@ def rows_of(figures: Figures) -> Iterator[Row]:
             growth(figures, way),
             unit="KiB",
         )
+    for size in (1_000, 5_000):
+        for way in ("put aside", "take up"):
+            yield Row(
+                f"{way} the sandbox of a test module, {size:,} modules",
+                figures.seconds("test_change_of_module", way=way, size=size),
+                "dict.copy and dict.update",
+                figures.seconds("test_change_of_module", way="floor", size=size),
+            )
+    yield Row(
+        "kept of a test module that is put aside, 5,000 modules",
+        [each["extra_info"]["kibibytes"] for each in figures.of("test_memory_of_modules")],
+        "a copy of sys.modules",
+        [sys.getsizeof(dict.fromkeys(range(5_000))) / 1024],
+        unit="KiB",
+    )
 
 
 def growth(figures: Figures, way: str) -> list[float]:

@@ -7,7 +7,8 @@ import importlib.abc
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,7 @@ import pytest
 
 from pytest_importsandbox import ImportChanges, ImportSandbox
 from pytest_importsandbox._core import process as process_module
+from pytest_importsandbox._core.process import process
 from pytest_importsandbox._core.sandbox import suspended
 
 Write = Callable[[Mapping[str, str]], Path]
@@ -860,3 +862,199 @@ def test_unittest_can_use_a_sandbox(run_script: Run) -> None:
     )
 
     assert output.split() == ["2", "True", "False"]
+
+
+# Sandboxes of test modules
+
+
+@pytest.fixture
+def aside() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Be inside of the sandbox of a test module, at first and whenever it is called for."""
+    added = process.install()
+    span = process.open(shares=True)
+    kept = [process.put_aside(span)]
+
+    @contextmanager
+    def inside() -> Iterator[None]:
+        process.take_up(kept.pop())
+        try:
+            yield
+        finally:
+            kept.append(process.put_aside(span, pinned=("pinned", "absent")))
+
+    yield inside
+    process.take_up(kept.pop())
+    process.close(span)
+    if added:
+        process.uninstall()
+
+
+Inside = Callable[[], AbstractContextManager[None]]
+
+
+def test_module_sandbox_keeps_what_it_changed(write_modules: Write, picture: Any, aside: Inside) -> None:
+    write_modules(
+        {"pkg/__init__.py": "", "pkg/sub.py": "", "plain.py": "", "gone.py": "", "namesp/module.py": ""}
+    )
+    for name in ("pkg", "plain", "gone", "namesp.module"):
+        importlib.import_module(name)
+    # The outer state may have the finders of the same directories.
+    before = picture("pkg", "plain", "namesp")
+
+    def differences() -> list[str]:
+        return [each for each in before.differences() if "path_importer_cache" not in each]
+
+    with aside():
+        sys.modules["plain"] = sys
+        del sys.modules["gone"]
+        importlib.import_module("pkg.sub")
+        importlib.reload(sys.modules["pkg"])
+        sys.path.insert(0, "inside")
+        sys.modules["namesp"].__path__.append("inside")
+        sys.path_importer_cache["custom"] = aside
+        inside = picture("pkg", "namesp")
+    outside = differences()
+    with aside():
+        # A reload makes a module the last one.
+        back = [each for each in inside.differences() if "nothing came, nothing went" not in each]
+
+    assert outside == differences() == []
+    assert "custom" not in sys.path_importer_cache
+    assert back == []
+
+
+def test_module_sandbox_keeps_its_own_in_place_of_what_is_imported_outside(
+    write_modules: Write, aside: Inside
+) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": "", "other/__init__.py": "", "other/sub.py": ""})
+    with aside():
+        sys.modules["pkg"] = stub = ModuleType("pkg")
+
+    real = importlib.import_module("pkg.sub")
+    other = importlib.import_module("other.sub")
+
+    with aside():
+        assert sys.modules["pkg"] is stub
+        assert "pkg.sub" not in sys.modules
+        assert sys.modules["other.sub"] is other
+    assert sys.modules["pkg.sub"] is real
+
+
+def test_module_that_was_taken_out_and_is_imported_anew_outside_is_back(
+    write_modules: Write, aside: Inside
+) -> None:
+    write_modules({"one.py": "", "two.py": ""})
+    importlib.import_module("one")
+    importlib.import_module("two")
+    with aside():
+        del sys.modules["one"], sys.modules["two"]
+
+    del sys.modules["one"]
+    anew = importlib.import_module("one")
+
+    with aside():
+        assert sys.modules["one"] is anew
+        assert "two" not in sys.modules
+
+
+def test_attribute_of_a_submodule_that_is_imported_outside_is_there(
+    write_modules: Write, aside: Inside
+) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    package = importlib.import_module("pkg")
+    with aside():
+        importlib.import_module("pkg.sub")
+        del sys.modules["pkg.sub"], package.sub
+
+    submodule = importlib.import_module("pkg.sub")
+
+    with aside():
+        assert package.sub is sys.modules["pkg.sub"] is submodule
+    assert package.sub is submodule
+
+
+def test_pinned_module_stays_what_it_was(aside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = ModuleType("pinned"), ModuleType("pinned")
+    monkeypatch.setitem(sys.modules, "pinned", first)
+    with aside():
+        pass
+
+    monkeypatch.setitem(sys.modules, "pinned", second)
+
+    with aside():
+        assert sys.modules["pinned"] is first
+    assert sys.modules["pinned"] is second
+
+
+def test_hostile_key_in_a_module_sandbox(aside: Inside) -> None:
+    class Hostile:
+        def __hash__(self) -> int:
+            return hash("hostile_name")
+
+        def __eq__(self, other: object) -> bool:
+            raise RuntimeError
+
+    modules: dict[Any, Any] = sys.modules
+    names = list(sys.modules)
+
+    with aside():
+        sys.modules["plain_name"] = sys
+        modules[Hostile()] = sys
+
+    assert list(sys.modules) == names
+    with aside():
+        assert sys.modules["plain_name"] is sys
+
+
+def test_lists_that_are_overlooked_stay_what_they_were(
+    aside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path_hooks", [str])
+    span = process.open(shares=True)
+    sys.path_hooks.append(int)
+    kept = process.put_aside(span)
+
+    sys.path_hooks.insert(0, bytes)
+    process.overlook(kept)
+    sys.path_hooks.append(float)
+
+    process.take_up(kept)
+    assert sys.path_hooks == [str, int, float]
+    process.close(span)
+    assert sys.path_hooks == [bytes, str, float]
+
+
+def test_finder_that_a_preserved_module_installs_late_is_in_all_module_sandboxes(
+    write_modules: Write, aside: Inside
+) -> None:
+    write_modules(
+        {
+            "hooking.py": """
+                import sys
+
+                class Finder:
+                    def find_spec(self, name, path=None, target=None): return None
+
+                installed = False
+
+                def install():
+                    global installed
+                    if not installed:
+                        installed = True
+                        sys.meta_path.insert(0, Finder())
+            """
+        }
+    )
+    span = process.open(("hooking",), shares=True)
+    importlib.import_module("hooking")
+    first = process.put_aside(span)
+    other = process.open(("hooking",), shares=True)
+    importlib.import_module("hooking").install()
+    process.put_aside(other)
+
+    process.take_up(first)
+    found = [each for each in sys.meta_path if type(each).__name__ == "Finder"]
+    process.close(span)
+
+    assert len(found) == 1
+    assert not any(type(each).__name__ == "Finder" for each in sys.meta_path)

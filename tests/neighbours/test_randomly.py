@@ -81,3 +81,27 @@ def test_random_numbers_stay_reproducible(pytester: pytest.Pytester) -> None:
     numbers = [[line for line in each.outlines if "number 0." in line] for each in results]
     assert [len(each) for each in numbers] == [1, 1, 1]
     assert len({line.partition("number ")[2] for (line,) in numbers}) == 1
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_stubs_of_files_stay_in_them_in_any_order(pytester: pytest.Pytester, seed: int) -> None:
+    source = """
+        import sys
+
+        import pytest
+
+        sys.path.append(__name__)
+        sys.modules["colorsys"] = __name__
+
+
+        @pytest.mark.parametrize("number", range(5))
+        def test_it(number):
+            import colorsys
+
+            assert colorsys == sys.path[-1] == __name__
+    """
+    pytester.makepyfile(test_one=source, test_two=source, test_three=source)
+
+    result = pytester.runpytest_subprocess("-p", "randomly", f"--randomly-seed={seed}", "--isolated-modules")
+
+    result.assert_outcomes(passed=15)

@@ -121,3 +121,27 @@ def test_unittest_class_with_the_flag(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("-p", "rerunfailures", "--reruns=2", "--isolated-imports")
 
     assert result.parseoutcomes() == {"passed": 1, "rerun": 2}
+
+
+def test_later_run_of_a_test_finds_its_file_as_it_was(pytester: pytest.Pytester) -> None:
+    source = """
+        import sys
+
+        sys.path.append(__name__)
+        runs = []
+
+
+        def test_it():
+            runs.append("test")
+            assert sys.path[-1] == __name__
+            assert len(runs) == 3
+
+
+        def test_afterwards():
+            assert sys.path[-1] == __name__
+    """
+    pytester.makepyfile(test_one=source, test_two=source)
+
+    result = pytester.runpytest_subprocess("-p", "rerunfailures", "--reruns=2", "--isolated-modules")
+
+    assert result.parseoutcomes() == {"passed": 4, "rerun": 4}

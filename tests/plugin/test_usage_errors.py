@@ -30,9 +30,9 @@ def assert_refused(result: pytest.RunResult, test: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("isolated_imports = all", "isolated_imports must be 'marked' or 'test', not 'all'"),
-        ("isolated_imports =", "isolated_imports must be 'marked' or 'test', not ''"),
-        ("isolated_imports = Test", "isolated_imports must be 'marked' or 'test', not 'Test'"),
+        ("isolated_imports = all", "isolated_imports must be 'marked', 'test' or 'module', not 'all'"),
+        ("isolated_imports =", "isolated_imports must be 'marked', 'test' or 'module', not ''"),
+        ("isolated_imports = Test", "isolated_imports must be 'marked', 'test' or 'module', not 'Test'"),
         ("isolated_imports_preserve = numpy .relative", f"isolated_imports_preserve: '.relative' {NO_NAME}"),
         (
             "isolated_imports_preserve = my-package",
@@ -224,7 +224,7 @@ def test_bad_setting_with_xdist(pytester: pytest.Pytester) -> None:
 
     result = pytester.runpytest_subprocess("-p", "xdist", "-n2")
 
-    assert_usage_error(result, "isolated_imports must be 'marked' or 'test', not 'all'")
+    assert_usage_error(result, "isolated_imports must be 'marked', 'test' or 'module', not 'all'")
 
 
 def test_bad_marker_with_xdist(pytester: pytest.Pytester) -> None:
