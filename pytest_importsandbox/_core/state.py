@@ -295,7 +295,7 @@ class ModulesDifference:
         names = frozenset(
             name
             for name, module in self.own.items()
-            if preserved.get(name) is module and name not in self.replaced
+            if preserved.get(name, MISSING) is module and name not in self.replaced
         )
         if len(names ^ usual) > len(names) / 2:
             usual = names
