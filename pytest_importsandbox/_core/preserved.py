@@ -135,6 +135,8 @@ class Footprint:
     bound: dict[str, Any]
     """Attributes of packages, by the name of the submodule."""
     finders: list[tuple[str, Any, bool]]
+    answers: dict[frozenset[str], bool] = field(default_factory=dict)
+    """Whether one of the packages asks for one of certain others, as far as that was needed."""
 
     def without(self, roots: Iterable[str]) -> Footprint:
         """The same without some packages."""
@@ -226,7 +228,11 @@ class Store:
             self._keep(name, new[name], by_identity, is_shared=name not in kept)
         modules = {**originals, **self.modules}
         for name in names:
-            self._credit_to_package(name, modules, made=name not in imports.asked)
+            if name not in imports.asked:
+                self._credit_to_package(name)
+        closures: dict[str, set[str]] = {}
+        for name in names:
+            self._note_binding(name, modules, closures)
         return names
 
     def _shareable(
@@ -354,16 +360,22 @@ class Store:
             self._awaited.discard(name)
             self._footprints.clear()
 
-    def _credit_to_package(self, name: str, modules: Mapping[str, Any], *, made: bool) -> None:
-        """Let a submodule that its package made come back with it; note what the package calls others."""
+    def _credit_to_package(self, name: str) -> None:
+        """Let a submodule come back with its package, which has made it: no finder was asked for it."""
+        package, _, child = name.rpartition(".")
+        if package in self._preserved and child in (namespace(self.modules[package]) or {}):
+            self._preserved[package].needed.add(name)
+            self._footprints.clear()
+
+    def _note_binding(self, name: str, modules: Mapping[str, Any], closures: dict[str, set[str]]) -> None:
+        """Note what a submodule is called by its package, unless it comes back with it."""
         package, _, child = name.rpartition(".")
         attributes = namespace(modules.get(package)) if package else None
         if attributes is None or child not in attributes:
             return
-        if made and package in self._preserved:
-            self._preserved[package].needed.add(name)
-            self._footprints.clear()
-        if package not in self._preserved or name not in self._preserved[package].needed:
+        if package in self._preserved and package not in closures:
+            closures[package] = self._closure(package)
+        if name not in closures.get(package, ()):
             self._preserved[name].bound = attributes[child]
 
     def is_separate(self, name: str) -> bool:
@@ -394,16 +406,17 @@ class Store:
             pending += new
         return found
 
-    def asks_for_any(self, names: Iterable[str], roots: Iterable[str]) -> bool:
-        """Whether one of some preserved modules, or of those in their packages, asks for certain packages."""
-        roots = tuple(roots)
-        packages = {top_level(name) for name in names}
-        return any(
-            in_tree(asked, roots)
-            for name, preserved in self._preserved.items()
-            if top_level(name) in packages
-            for asked in _all_imports(name, preserved)
-        )
+    def asks_for_any(self, footprint: Footprint, roots: frozenset[str]) -> bool:
+        """Whether a module that comes back, or another one of its package, asks for certain packages."""
+        if roots not in footprint.answers:
+            packages = {top_level(name) for name in footprint.modules}
+            footprint.answers[roots] = any(
+                in_tree(asked, roots)
+                for name, preserved in self._preserved.items()
+                if top_level(name) in packages
+                for asked in _all_imports(name, preserved)
+            )
+        return footprint.answers[roots]
 
     def turns_out_the_same(self, name: str, environment: Environment) -> bool:
         """Whether a shared module, run again here, would get what it got, and come from the same file."""

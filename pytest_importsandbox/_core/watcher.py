@@ -239,7 +239,7 @@ class PreservedFinder:
         if watcher.is_evicted(name):
             return alone
         unavailable = watcher.unavailable()
-        if unavailable and store.asks_for_any(footprint.modules, unavailable):
+        if unavailable and store.asks_for_any(footprint, frozenset(unavailable)):
             # As if the blocked module were not installed: the package has to do without it.
             return alone
         if store[name].is_shared and not self._may_share(name):
