@@ -166,10 +166,10 @@ class Watcher:
         # Not whether it is initializing: that a compiled module's creation is under way, only its lock tells.
         while loading.names and not is_being_imported(loading.names[-1]):
             loading.names.pop()
-        if not loading.names:
-            # It is the code of a test module that puts fakes in place, and hardly while others load.
+        if len(loading.names) < 2:
+            # It is the code of a test module that puts fakes in place, also while it is loading itself.
             loading.fakes = frozenset(self._fakes())
-        elif loading.names[-1] != name:
+        if loading.names and loading.names[-1] != name:
             self.store.note_asked(loading.names[-1], name)
         loading.names.append(name)
 

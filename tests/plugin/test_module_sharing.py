@@ -129,3 +129,33 @@ def test_what_asked_for_a_stub_runs_again_and_what_did_not_is_shared(
     result = pytester.runpytest_subprocess()
 
     result.assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("names", [("test_1", "test_2"), ("test_2", "test_1")], ids=["first", "last"])
+def test_what_asked_for_the_stub_of_a_submodule_is_not_shared(
+    pytester: pytest.Pytester, write: Write, names: tuple[str, str]
+) -> None:
+    stub, real = names
+    write(
+        {
+            "lib/shop/reader.py": "NAME = 'real'",
+            "lib/shop/till.py": "from shop.reader import NAME",
+            f"{stub}.py": """
+                import sys
+                from unittest.mock import MagicMock
+
+                sys.modules["shop.reader"] = MagicMock()
+
+                from shop.till import NAME
+
+
+                def test_it():
+                    assert isinstance(NAME, MagicMock)
+            """,
+            f"{real}.py": "from shop.till import NAME\ndef test_it(): assert NAME == 'real'",
+        }
+    )
+
+    result = pytester.runpytest_subprocess()
+
+    result.assert_outcomes(passed=2)
