@@ -629,7 +629,7 @@ class BindingsRow(PlainRow):
         """What the package had under the name of a submodule, as far as the snapshot tells."""
         instead = self.shadowing.find(name, attributes)
         # What a preserved module found in another sandbox was not there before this one.
-        if instead is not None and name in self.modules:
+        if instead is not None and (name in self.modules or name not in self.preserved):
             return instead.value
         # Only import sets the attribute: not for a fake, and not on one.
         package, module = name.rpartition(".")[0], self.modules.get(name)
