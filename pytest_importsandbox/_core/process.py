@@ -178,6 +178,7 @@ class Process:
         outer = self.spans[position - 1]
         outer.blocked |= trial.blocked
         outer.evicted |= trial.evicted
+        outer.never_imported |= trial.never_imported
         outer.hindered |= trial.hindered
         outer.imported |= trial.imported
         outer.again |= trial.again
@@ -265,7 +266,11 @@ class Process:
             # The first copies are the ones that last.
             for each in self.spans:
                 self._keep(each)
-            span.evicted.update(root for root in roots if self._is_known(root))
+            known = {root for root in roots if self._is_known(root)}
+            for each in self.spans:
+                each.never_imported -= known
+            span.evicted.update(roots)
+            span.never_imported.update(set(roots) - known)
             modules = {}
             staying: set[str] = set()
             running_ids = {id(module) for module in running}

@@ -56,6 +56,8 @@ class Span:
     """Whether it is the sandbox of a test module, which shares what it imports with others."""
     blocked: set[str] = field(default_factory=set)
     evicted: set[str] = field(default_factory=set)
+    never_imported: set[str] = field(default_factory=set)
+    """Those evicted packages of which there was nothing to evict: an import is the first."""
     extensions: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Extension modules of evicted packages, with the submodules that they made: they are handed back."""
     thread: threading.Thread = field(default_factory=threading.current_thread)
@@ -130,7 +132,7 @@ class Watcher:
 
     def is_hindered(self) -> bool:
         """Whether what is imported now may turn out differently than in a new process."""
-        return any(span.blocked or span.evicted for span in self.spans)
+        return any(span.blocked or not span.evicted <= span.never_imported for span in self.spans)
 
     def note_import(self, name: str, target: ModuleType | None = None) -> None:
         """Note in every open sandbox what the import of a module is about to change."""
@@ -274,8 +276,12 @@ class PreservedFinder:
             found is not None
             and found.loader is not None
             and (name in self.store or self.store.will_run_once(name, attributes, named))
-            # The Python part of an evicted package runs afresh anyway.
-            and (is_extension_spec(attributes) or not self.watcher.is_evicted(name))
+            # The Python part of an evicted package runs afresh anyway; but is there a first copy of it?
+            and (
+                is_extension_spec(attributes)
+                or not self.watcher.is_evicted(name)
+                or any(in_tree(name, span.never_imported) for span in self.watcher.spans)
+            )
         ):
             found.loader = PreservedLoader(self, name, found.loader)
         return found

@@ -118,6 +118,35 @@ def test_package_that_is_first_imported_under_a_block_is_preserved_as_it_is_with
     assert output == ["None", "None", "1"]
 
 
+@pytest.mark.parametrize("earlier", ["", "import shop"])
+def test_fresh_import_under_a_block_runs_the_python_part_though_nobody_noticed_what_it_asks_for(
+    earlier: str, run: Run
+) -> None:
+    output = run(
+        f"""
+        import optional
+        {earlier}
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox() as sandbox:
+            print(sandbox.fresh_import("shop", blocked="optional").available)
+        import shop
+        print(shop.available)
+        """,
+        "shop",
+        files={
+            "shop/__init__.py": """
+                import importlib.util
+                from shop import _bisect
+                available = importlib.util.find_spec("optional") is not None
+                """,
+            "optional.py": "",
+        },
+    )
+
+    assert output == ["False", "True"]
+
+
 @pytest.mark.parametrize("earlier", ["", "imported()"])
 def test_import_under_a_block_ends_alike_whether_the_package_was_imported_before(
     earlier: str, run: Run
