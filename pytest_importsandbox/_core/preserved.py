@@ -194,7 +194,8 @@ class Store:
 
         `originals` are the modules of the snapshot. What has an original there or here, or lies in a
         package that has, is a fresh copy and not kept; nor is what was hindered when it was
-        imported, but for compiled code, which cannot be loaded twice.
+        imported, or is left of a package that failed, but for compiled code, which cannot be loaded
+        twice.
         """
         new = {
             name: module
@@ -213,6 +214,8 @@ class Store:
             for name, module in new.items()
             if name not in imports.hindered
             and not any(self._is_replaced(each, added, originals) for each in parents(name))
+            # A package that is gone has failed, and runs again with all of its parts.
+            and all(each in added or each in originals or each in self.modules for each in parents(name))
         }
         kept = {
             name

@@ -354,6 +354,39 @@ def test_temporary_package_is_not_preserved_though_its_namespace_has_extensions(
     assert output == ["1", "2"]
 
 
+@pytest.mark.parametrize("statement", ["import shop", "sandbox.fresh_import('shop')"])
+def test_parts_of_a_package_that_failed_run_again_with_it(statement: str, run: Run) -> None:
+    output = run(
+        f"""
+        import os
+
+        from pytest_importsandbox import ImportSandbox
+
+        os.environ["SHOP_FAILS"] = "yes"
+        with ImportSandbox() as sandbox:
+            try:
+                {statement}
+            except RuntimeError as exc:
+                print(exc)
+        del os.environ["SHOP_FAILS"]
+        import shop
+        print(shop.part.whole is shop)
+        """,
+        "shop",
+        files={
+            "shop/__init__.py": """
+                import os
+                from shop import _bisect, part
+                if "SHOP_FAILS" in os.environ:
+                    raise RuntimeError("no shop today")
+                """,
+            "shop/part.py": "import shop as whole",
+        },
+    )
+
+    assert output == ["no shop today", "True"]
+
+
 # The footprint
 
 
