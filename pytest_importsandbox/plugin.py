@@ -18,6 +18,7 @@ from pytest_importsandbox._temp_package import TempPackageFactory
 
 if TYPE_CHECKING:
     from pytest_importsandbox._effects.model import ImportEffects
+    from pytest_importsandbox._failures import FailureReports
 
 MARKER = "isolated_imports"
 
@@ -223,21 +224,31 @@ class _TestSandboxes:
         self._preserve = _preserved_by_settings(config)
         self._waiting: pytest.Item | None = None
         """The test whose fixtures are being set up, until its sandbox opens."""
+        self._failures: FailureReports | None = None
         self.open: ImportSandbox | None = None
         """The sandbox of the test that is running, unless a wider fixture is being set up."""
 
     def isolate(self, item: pytest.Item) -> None:
         """Let a test have a sandbox whenever it runs."""
-        self._register()
+        self.explain_failure(item)
         item.setup = partial(self._set_up, item, item.setup)  # type: ignore[method-assign]
         item.teardown = partial(self._tear_down, item.teardown)  # type: ignore[method-assign]
 
-    def _register(self) -> None:
+    def explain_failure(self, item: pytest.Item) -> None:
+        """Let the report of a test that fails say whether a second copy of a module is behind it."""
+        self._register().explain(item)
+
+    def _register(self) -> FailureReports:
         """Be called from now on; most runs do without."""
-        if not self._config.pluginmanager.is_registered(self):
+        if self._failures is None:
+            from pytest_importsandbox._failures import FailureReports
+
+            self._failures = FailureReports()
+            self._config.pluginmanager.register(self._failures)
             self._config.pluginmanager.register(self)
             # For a teardown that is interrupted when the session ends.
             self._config.add_cleanup(self.close)
+        return self._failures
 
     def _set_up(self, item: pytest.Item, set_up: Callable[[], None]) -> None:
         """Set up a test, and have its sandbox open at the end."""
@@ -331,6 +342,7 @@ def import_sandbox(request: pytest.FixtureRequest) -> Iterator[ImportSandbox]:
         yield sandboxes.open
         return
     # Requested while a test runs that is not isolated otherwise.
+    sandboxes.explain_failure(request.node)
     yield sandboxes.open_for(request.node)
     sandboxes.close()
 

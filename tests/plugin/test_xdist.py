@@ -38,6 +38,23 @@ def test_temporary_packages_of_the_same_name(pytester: pytest.Pytester, mode: st
     result.assert_outcomes(passed=400 if mode == "each" else 200)
 
 
+def test_worker_reports_that_a_failure_comes_from_a_second_copy(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        shapes="class Point: pass",
+        test_it="""
+        import shapes
+
+
+        def test_it(fresh_import):
+            assert fresh_import("shapes").Point() == shapes.Point()
+        """,
+    )
+
+    result = pytester.runpytest_subprocess("-p", "xdist", "-n1")
+
+    result.stdout.fnmatch_lines(["there are two copies of 'shapes': the Point on the left of == is not *"])
+
+
 def test_worker_that_crashes_in_an_isolated_test_is_replaced(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
