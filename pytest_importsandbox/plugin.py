@@ -53,6 +53,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "names of further modules and packages that must run only once in a process",
         type="linelist",
     )
+    group.addoption(
+        "--import-leaks",
+        choices=("report", "error"),
+        help="say which test or file left what behind in the import state: 'report' at the end of the run, "
+        "'error' by failing it as well",
+    )
+    group.addoption(
+        "--import-leaks-json",
+        metavar="FILE",
+        help="write the import leaks to a file as well, as JSON",
+    )
+    parser.addini(
+        "import_leaks",
+        "what to do about what tests leave behind in the import state: 'off' (default), 'report' or 'error'",
+        default="off",
+    )
+    parser.addini(
+        "import_leaks_allow",
+        "import leaks that are known: 'kind:name' or 'test id :: kind:name', with wildcards",
+        type="linelist",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)  # Before the conftest files are loaded.
@@ -74,6 +95,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_sandboxes_key] = _TestSandboxes(config)
     if _modules_are_isolated(config):
         _isolate_modules(config)
+    _look_for_leaks(config)
 
 
 def _install(config: pytest.Config) -> None:
@@ -96,6 +118,21 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     """Say what is blocked for the whole run."""
     names = ",".join(config.getoption("--block-imports")).split(",")
     return f"blocked imports: {', '.join(dict.fromkeys(map(str.strip, names)))}" if any(names) else None
+
+
+def _look_for_leaks(config: pytest.Config) -> None:
+    """Look for import leaks, if that is wanted."""
+    setting = config.getini("import_leaks")
+    if setting not in ("off", "report", "error"):
+        raise pytest.UsageError(f"import_leaks must be 'off', 'report' or 'error', not {setting!r}")
+    mode = config.getoption("--import-leaks") or setting
+    if mode == "off" and config.getoption("--import-leaks-json"):
+        mode = "report"
+    if mode != "off":
+        # Most runs do without.
+        from pytest_importsandbox import _leaks
+
+        _leaks.turn_on(config, mode)
 
 
 def _everything_is_isolated(config: pytest.Config) -> bool:

@@ -816,7 +816,7 @@ def _same_directories(one: list[Any], other: list[Any]) -> bool:
 
 # What importlib asks finders for, https://docs.python.org/3/library/importlib.html#module-importlib.abc,
 # and importlib.metadata, https://docs.python.org/3/library/importlib.metadata.html#extending-the-search-algorithm.
-_METHODS: Final = [
+FINDER_METHODS: Final = [
     (finder, vars(finder), name)
     for finder in (BuiltinImporter, FrozenImporter, PathFinder, FileFinder)
     for name in ("find_spec", "invalidate_caches", "find_distributions")
@@ -833,7 +833,7 @@ class FinderMethodsRow(PlainRow):
 
     def current(self) -> list[Any]:
         """The methods that the classes have now."""
-        return [methods.get(name, MISSING) for _, methods, name in _METHODS]
+        return [methods.get(name, MISSING) for _, methods, name in FINDER_METHODS]
 
     def merge(self, before: Self, after: Self) -> None:
         self.former.append(self.saved)
@@ -850,7 +850,7 @@ class FinderMethodsRow(PlainRow):
         if _same(current, self.saved):
             return
         self.former.append(current)
-        for (finder, _, name), now, method in zip(_METHODS, current, self.saved, strict=True):
+        for (finder, _, name), now, method in zip(FINDER_METHODS, current, self.saved, strict=True):
             if now is not method and method is MISSING:
                 type.__delattr__(finder, name)
             elif now is not method:

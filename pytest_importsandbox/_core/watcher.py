@@ -105,6 +105,8 @@ class Watcher:
         """Names that were asked for since the indexes looked at modules; other threads add to it."""
         self.handed_back: set[str] = set()
         """Names of preserved modules that came back without being asked for, since the outermost opened."""
+        self.observers: Final[list[Callable[[str, ModuleType | None], object]]] = []
+        """Told of each import, and of each reload with its module, before it begins."""
         self._loading = _Loading()
 
     def find_spec(
@@ -116,6 +118,8 @@ class Watcher:
         """Note what the import is about to change; raise for a blocked module."""
         __tracebackhide__ = True
         self.not_looked_at.add(fullname)
+        for observe in self.observers:
+            observe(fullname, target)
         if self.spans:
             self._note(fullname, target)
         if self.is_blocked(fullname):

@@ -119,6 +119,19 @@ def rows_of(figures: Figures) -> Iterator[Row]:
         "installed, not isolated",
         figures.seconds("test_empty_tests", way="installed"),
     )
+    for size in SIZES:
+        yield Row(
+            f"look for leaks, as for each test, {size:,} modules",
+            figures.seconds("test_enter_and_leave", way="leaks", size=size),
+            "enter and leave a sandbox",
+            figures.seconds("test_enter_and_leave", way="importsandbox", size=size),
+        )
+    yield Row(
+        "5,000 empty tests, looking for leaks",
+        figures.seconds("test_empty_tests", way="leaks"),
+        "all isolated",
+        figures.seconds("test_empty_tests", way="isolated"),
+    )
     yield Row(
         "import of the plugin",
         [each["extra_info"]["seconds"] for each in figures.of("test_import_of_plugin")],

@@ -14,6 +14,7 @@ import pytest
 from _pytest.pytester import SysModulesSnapshot, SysPathsSnapshot
 
 from pytest_importsandbox import ImportSandbox
+from pytest_importsandbox._core.leaks import Attributes, Picture, differences
 
 
 def importsandbox() -> None:
@@ -35,7 +36,20 @@ def floor() -> None:
     sys.modules.update(modules)
 
 
-ENTER_AND_LEAVE = {"importsandbox": importsandbox, "pytester": pytester, "floor": floor}
+attributes = Attributes()
+
+
+def leaks() -> None:
+    """What is done for a test to tell whether it leaves something behind."""
+    before = Picture()
+    for _phase in ("setup", "call", "teardown"):
+        before.seems_current()
+        after = Picture()
+    assert not differences(before, after)
+    assert not attributes.changes()
+
+
+ENTER_AND_LEAVE = {"importsandbox": importsandbox, "pytester": pytester, "floor": floor, "leaks": leaks}
 
 
 @contextmanager
@@ -59,6 +73,7 @@ def modules_in_all(count: int) -> Iterator[None]:
 @pytest.mark.parametrize("size", [400, 1_000, 2_500, 5_000, 10_000, 20_000])
 def test_enter_and_leave(benchmark: Any, way: str, size: int, repeat: int) -> None:
     with modules_in_all(size):
+        attributes.look()
         benchmark.pedantic(
             ENTER_AND_LEAVE[way], rounds=10, iterations=max(4, 40_000 // size), warmup_rounds=1
         )

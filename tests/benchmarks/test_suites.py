@@ -80,9 +80,9 @@ def empty(write_suite: Callable[..., Any]) -> Any:
     return suite
 
 
-@pytest.mark.parametrize("way", ["without", "installed", "isolated"])
+@pytest.mark.parametrize("way", ["without", "installed", "isolated", "leaks"])
 def test_empty_tests(benchmark: Any, empty: Any, way: str, repeat: int) -> None:
-    arguments = ("--isolated-imports",) if way == "isolated" else ()
+    arguments = {"isolated": ("--isolated-imports",), "leaks": ("--import-leaks=report",)}.get(way, ())
     plugins = () if way == "without" else ("importsandbox",)
 
     benchmark.extra_info["processor"] = benchmark.pedantic(empty.run, arguments, {"plugins": plugins})

@@ -105,3 +105,54 @@ def test_stubs_of_files_stay_in_them_in_any_order(pytester: pytest.Pytester, see
     result = pytester.runpytest_subprocess("-p", "randomly", f"--randomly-seed={seed}", "--isolated-modules")
 
     result.assert_outcomes(passed=15)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n2"]], ids=["one process", "xdist"])
+def test_leaks_are_found_in_any_order(pytester: pytest.Pytester, seed: int, workers: list[str]) -> None:
+    pytester.makepyfile(
+        test_leaks="""
+        import sys
+
+        import pytest
+
+        sys.modules["of_the_file"] = None
+
+
+        @pytest.fixture(scope="module")
+        def wider():
+            sys.modules["of_the_fixture"] = None
+
+
+        @pytest.mark.parametrize("number", range(5))
+        def test_wider(number, wider):
+            pass
+
+
+        def test_path():
+            sys.path.append("of_the_test")
+
+
+        def test_fake():
+            sys.modules["of_another_test"] = object()
+
+
+        @pytest.mark.isolated_imports
+        def test_isolated():
+            sys.modules["of_no_test"] = object()
+        """
+    )
+
+    result = pytester.runpytest_subprocess(
+        "--import-leaks=report", "-p", "randomly", f"--randomly-seed={seed}", *workers
+    )
+
+    result.assert_outcomes(passed=8)
+    for who, what in [
+        ("collection", "sys.modules[[]'of_the_file'] was nothing"),
+        ("setup of the module-scoped fixture 'wider'", "sys.modules[[]'of_the_fixture'] was nothing"),
+        ("call", "sys.path has gained 'of_the_test'"),
+        ("call", "sys.modules[[]'of_another_test'] was nothing"),
+    ]:
+        result.stdout.fnmatch_lines([f"  {who}: {what}*"])
+    assert result.stdout.str().count("remedy:") == 4

@@ -145,3 +145,24 @@ def test_later_run_of_a_test_finds_its_file_as_it_was(pytester: pytest.Pytester)
     result = pytester.runpytest_subprocess("-p", "rerunfailures", "--reruns=2", "--isolated-modules")
 
     assert result.parseoutcomes() == {"passed": 4, "rerun": 4}
+
+
+def test_leak_of_a_test_that_runs_again_is_reported_once(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+
+        runs = []
+
+
+        def test_it():
+            runs.append("test")
+            sys.modules["stub"] = None
+            assert len(runs) == 3
+        """
+    )
+
+    result = pytester.runpytest_subprocess("--import-leaks=report", "-p", "rerunfailures", "--reruns=2")
+
+    assert result.parseoutcomes() == {"passed": 1, "rerun": 2}
+    assert result.stdout.str().count("remedy:") == 1
