@@ -269,8 +269,9 @@ class Process:
             known = {root for root in roots if self._is_known(root)}
             for each in self.spans:
                 each.never_imported -= known
+            again = known.union(*(each.evicted - each.never_imported for each in self.spans))
+            span.never_imported.update(root for root in roots if not in_tree(root, again))
             span.evicted.update(roots)
-            span.never_imported.update(set(roots) - known)
             modules = {}
             staying: set[str] = set()
             running_ids = {id(module) for module in running}
