@@ -263,7 +263,7 @@ FINDINGS = {
 }
 
 
-@pytest.mark.parametrize(("package", "blocked"), FINDINGS, ids="-".join)
+@pytest.mark.parametrize(("package", "blocked"), FINDINGS, ids=["-".join(each) for each in FINDINGS])
 @pytest.mark.parametrize("order", list(itertools.permutations(["without", "afresh", "with"])), ids="-".join)
 def test_import_under_a_block_ends_alike_in_every_order(
     run_suite: Callable[..., None], package: str, blocked: str, order: tuple[str, ...]
