@@ -279,7 +279,7 @@ class LeakObserver:
 
     def _end_teardown(self, fixturedef: pytest.FixtureDef[Any]) -> None:
         self._ended.append(fixturedef)
-        if self._span is not None and self._running and self._running[-1].fixture is fixturedef:
+        if self._span is not None:
             self._look()
             self._leave()
 
@@ -304,14 +304,12 @@ class LeakObserver:
     def _leave(self) -> None:
         """Whoever runs has ended."""
         self._mark()
-        if self._running:
-            self._running.pop()
+        self._running.pop()
         self._recorder.by = self._running[-1] if self._running else None
 
     def _mark(self) -> None:
         """Take a picture; it tells what was done by whoever runs."""
-        if self._span is None:
-            return
+        assert self._span is not None
         if self._running:
             self._span.timeline.append((self._running[-1], Picture()))
         elif not self._span.timeline[-1][1].seems_current():
@@ -484,6 +482,7 @@ class LeakObserver:
     # Within all others, but around the finalizers that an interrupted test has left.
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
+        self._span = None
         self._pass_on()
         try:
             return (yield)

@@ -6,7 +6,7 @@ import dis
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.machinery import SourceFileLoader
 from types import CodeType
-from typing import Any
+from typing import Any, cast
 
 from pytest_importsandbox._core.modules import MISSING, is_module, namespace, spec_of
 from pytest_importsandbox._core.names import in_tree, resolve
@@ -61,8 +61,7 @@ def code_of(modules: Iterable[object]) -> Iterator[tuple[CodeType, Mapping[str, 
         # No code of a foreign loader.
         if is_module(module) and type(loader) is SourceFileLoader and type(name) is str:
             try:
-                code = loader.get_code(name)
+                code = cast(CodeType, loader.get_code(name))
             except (ImportError, OSError, SyntaxError, ValueError):
                 continue
-            if code is not None:
-                yield code, namespace(module) or {}
+            yield code, namespace(module) or {}

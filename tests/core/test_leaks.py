@@ -20,6 +20,7 @@ from pytest_importsandbox._core.leaks import (
     leaks,
     locations,
 )
+from pytest_importsandbox._core.modules import MISSING
 
 
 class Hostile:
@@ -181,3 +182,36 @@ def test_locations_of_a_namespace_package() -> None:
 
     assert locations(package) == ["one", "two"]
     assert locations(sys) == []
+
+
+def test_submodule_that_changes_in_another_way_than_its_package_is_told_apart() -> None:
+    package, part = ModuleType("package"), ModuleType("package.part")
+    package.__spec__, part.__spec__ = ModuleSpec("package", None), ModuleSpec("package.part", None)
+    changes = [
+        Change("modules", "package", "package", package, object()),
+        Change("modules", "package.part", "package.part", part, part),
+        Change("modules", "package.other", "package.other", part, object()),
+    ]
+
+    found = leaks(changes[::2], [], lambda path: False)
+    apart = leaks([changes[0], Change("modules", "package.part", "package.part", part, None)], [], bool)
+    gone = [changes[0], Change("modules", "package.part", "package.part", part, MISSING)]
+
+    assert [(each.name, each.submodules) for each in found] == [("package", 1)]
+    assert [(each.name, each.submodules) for each in apart] == [("package", 1)]
+    assert [each.name for each in leaks(gone, [], lambda path: False)] == ["package", "package.part"]
+
+
+def test_finder_whose_class_does_not_tell_where_it_is_from() -> None:
+    class Meta(type):
+        @property
+        def __module__(cls) -> str:  # type: ignore[override]
+            raise AssertionError
+
+    class Nameless(metaclass=Meta):
+        pass
+
+    before = Picture()
+    sys.meta_path.append(Nameless())  # type: ignore[arg-type]
+
+    assert [each.kind for each in differences(before, Picture())] == ["meta_path"]

@@ -821,13 +821,13 @@ def test_plugin_that_suspends_between_tests_what_a_fixture_does(pytester: pytest
         """
     )
     pytester.makepyfile(
-        test_first="def test_first(faked): pass\ndef test_second(faked): pass",
+        test_first="def test_1(faked): pass\ndef test_2(faked): pass\ndef test_3(faked): pass",
         test_other="def test_other(): pass",
     )
 
     result = pytester.runpytest_subprocess("--import-leaks=error")
 
-    result.assert_outcomes(passed=3)
+    result.assert_outcomes(passed=4)
     result.stdout.no_fnmatch_line("*import leak*")
 
 
@@ -912,3 +912,46 @@ def test_namespace_packages_that_pytest_considers(pytester: pytest.Pytester) -> 
         ["space/package/test_it.py: 1 later *", "  collection: sys.modules[[]'stub']*"]
     )
     assert result.stdout.str().count("remedy:") == 1
+
+
+def test_what_plugins_do_between_tests_belongs_to_nobody(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(package__init__="", helper="VALUE = object()")
+    write(pytester, {"package/__init__.py": "", "package/part.py": ""})
+    pytester.makeconftest(
+        """
+        import sys
+        import helper
+        import package.part
+
+        def pytest_runtest_logreport(report):
+            if report.when == "setup":
+                sys.path.append("by the plugin")
+            if report.when == "teardown" and "somewhere" in sys.path:
+                sys.path.remove("somewhere")
+        """
+    )
+    pytester.makepyfile(
+        """
+        import importlib
+        import sys
+        import helper
+        import package
+
+        def test_first():
+            sys.path.append("somewhere")
+            importlib.reload(helper)
+            package.part = None
+
+        def test_second():
+            pass
+        """
+    )
+
+    result = pytester.runpytest_subprocess("--import-leaks=report")
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        ["*sys.path has gained 'somewhere'", "*", "*put back by a plugin, between two tests"]
+    )
+    result.stdout.no_fnmatch_line("*has gained 'by the plugin'*")
+    assert result.stdout.str().count("remedy:") == 3
