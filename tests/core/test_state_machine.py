@@ -79,7 +79,7 @@ FILES = {
 import importlib, sys
 import {0}settings
 from pytest_importsandbox._core.process import process
-if sys.meta_path[:1] == [process.watcher]:
+if sys.meta_path[:1] == [process.watcher] and type({0}settings) is type(sys):
     importlib.reload({0}settings)
 sys.path = [*sys.path, "/fiddled"]
 sys.modules["{0}fake"] = None
@@ -209,7 +209,8 @@ class Isolation(RuleBasedStateMachine):
     @rule(registry=st.sampled_from(["modules", "path", "meta_path", "path_hooks", "path_importer_cache"]))
     def leave_after_clearing(self, registry: str) -> None:
         sandbox, before = self.open.pop()
-        if registry != "meta_path" or not self.by_hand:
+        ambiguous = {"meta_path": self.by_hand, "modules": self.without_watcher}
+        if not ambiguous.get(registry, False):
             getattr(sys, registry).clear()
         sandbox.__exit__(None, None, None)
         assert before.differences() == []
@@ -261,6 +262,7 @@ class Isolation(RuleBasedStateMachine):
 
     @rule(name=names)
     def reload(self, name: str) -> None:
+        self.attempt("import_module", importlib.import_module, self.prefix + name)
         module = sys.modules.get(self.prefix + name)
         # A reload that the watcher is not asked about can't be undone.
         if type(module) is ModuleType and sys.meta_path[:1] == [process.watcher]:

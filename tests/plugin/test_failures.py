@@ -177,6 +177,7 @@ def test_comparison_with_another_copy_is_explained(body: str, name: str, op: str
     [
         pytest.param("new.fail()", id="nothing is expected"),
         pytest.param("with pytest.raises(OSError):\n    new.fail()", id="another class"),
+        pytest.param("try:\n    new.fail()\nexcept OSError:\n    pass", id="except another class"),
         pytest.param("with pytest.raises(ShapeError):\n    pass\n", id="nothing is raised"),
         pytest.param("with pytest.raises(new.ShapeError, match='x'):\n    new.fail()", id="another text"),
         pytest.param("assert ShapeError is not new.ShapeError\nnew.fail()", id="both copies are named"),
