@@ -278,10 +278,12 @@ class _TestSandboxes:
     def _register(self) -> FailureReports:
         """Be called from now on; most runs do without."""
         if self._failures is None:
+            from pytest_importsandbox._costs import Costs
             from pytest_importsandbox._failures import FailureReports
 
             self._failures = FailureReports()
             self._config.pluginmanager.register(self._failures)
+            self._config.pluginmanager.register(Costs(self._config))
             self._config.pluginmanager.register(self)
             # For a teardown that is interrupted when the session ends.
             self._config.add_cleanup(self.close)

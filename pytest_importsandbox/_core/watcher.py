@@ -454,11 +454,12 @@ def _first_spec(among: Iterable[Any], name: str, path: Sequence[str] | None) -> 
 
 def is_being_imported(name: str) -> bool:
     """Whether this thread imports a module; if not, somebody asks where it can be found."""
-    lock = _owned_lock(name)
+    lock = owned_lock(name)
     return lock is not None and lock.owner == threading.get_ident()
 
 
-def _owned_lock(name: str) -> Any:
+def owned_lock(name: str) -> Any:
+    """The lock of a module that is being imported by any thread."""
     reference = _module_locks.get(name)
     return reference() if reference is not None else None
 
@@ -470,5 +471,5 @@ def imports_in_progress(names: Callable[[str], bool] = lambda name: True) -> set
     return {
         name
         for name in list(_module_locks)
-        if names(name) and (lock := _owned_lock(name)) is not None and lock.owner != me
+        if names(name) and (lock := owned_lock(name)) is not None and lock.owner != me
     }
