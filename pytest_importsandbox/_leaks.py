@@ -329,6 +329,7 @@ class LeakObserver:
         if len(span.timeline) == 1:
             span.timeline.append((_By("collection"), Picture()))
         before, after = span.timeline[0][1], span.timeline[-1][1]
+        is_undone = before.is_temporary or after.is_temporary
         imports = self._recorder.changes
         found: list[tuple[_By, Change]] = []
         changes = differences(before, after)
@@ -336,7 +337,7 @@ class LeakObserver:
             by = author(change, span.timeline)
             if isinstance(by, _By) and not is_pytests_own(change):
                 found.append((by, change))
-        if not after.is_temporary:
+        if not is_undone:
             span.attributes += (
                 (_By("collection" if span.timeline[-1][0] == _By("collection") else "test"), change)
                 for change in self._attributes.changes()
@@ -348,12 +349,12 @@ class LeakObserver:
                 for change in attribute_leaks(
                     [change for _, change in span.attributes], before, after, imports, self._is_runner
                 )
-                if not after.is_temporary or change.name in by_name
+                if not is_undone or change.name in by_name
             )
         found += (
             (by, change) for change, by in reload_leaks(self._recorder.reloads, before) if isinstance(by, _By)
         )
-        if changes and not after.is_temporary:
+        if changes and not is_undone:
             self._attributes.look()
         self._last = after
         return [*self._settle(span.origin, found), *self._confirmed(after)]
@@ -590,9 +591,9 @@ def _executed(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[tuple[
     function = getattr(function, "__func__", function)
     if isinstance(function, FunctionType):
         yield function.__code__, function.__globals__
-    if call.excinfo is not None:
-        for entry in call.excinfo.traceback:
-            yield entry.frame.code.raw, entry.frame.f_globals
+    assert call.excinfo is not None
+    for entry in call.excinfo.traceback:
+        yield entry.frame.code.raw, entry.frame.f_globals
 
 
 def _is_pytests_own(config: pytest.Config, path: Path, change: Change) -> bool:

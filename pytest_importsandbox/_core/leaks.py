@@ -535,11 +535,13 @@ def reload_leaks(reloads: Iterable[Reload], before: Picture) -> list[tuple[Chang
 
 
 def author(change: Change, timeline: Sequence[tuple[object, Picture]]) -> object:
-    """Who gave a place the object that it holds now; None if a sandbox is to undo it.
+    """Who gave a place the object that it holds now; None if a sandbox is to undo it, or has undone it.
 
     :param timeline: Pictures in the order of time, each with who ran until it was taken.
     """
+    # Where a sandbox is in place at one end, what was done while it was put aside outlives it.
+    is_undone = timeline[0][1].is_temporary or timeline[-1][1].is_temporary
     for (_, start), (by, end) in reversed(list(pairwise(timeline))):
         if end.value(change) is change.now and start.value(change) is not change.now:
-            return None if end.is_temporary and timeline[-1][1].is_temporary else by
+            return None if is_undone and (start.is_temporary or end.is_temporary) else by
     return None

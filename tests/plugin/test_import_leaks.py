@@ -955,3 +955,79 @@ def test_what_plugins_do_between_tests_belongs_to_nobody(pytester: pytest.Pytest
     )
     result.stdout.no_fnmatch_line("*has gained 'by the plugin'*")
     assert result.stdout.str().count("remedy:") == 3
+
+
+@pytest.mark.parametrize("place", ["test", "function", "file", "class", "module"])
+def test_isolated_modules_leave_nothing_that_their_sandboxes_undo(
+    pytester: pytest.Pytester, place: str
+) -> None:
+    write_suite(pytester, place)
+    # No import changed it: that is for `monkeypatch`.
+    (pytester.path / "test_attribute.py").unlink()
+
+    result = pytester.runpytest_subprocess("--import-leaks=error", "--isolated-modules")
+
+    result.assert_outcomes(passed=len(LEAKS) - 1)
+    result.stdout.no_fnmatch_line("*import leak*")
+
+
+def test_fixtures_of_the_session_outlive_isolated_modules(pytester: pytest.Pytester) -> None:
+    write(
+        pytester,
+        {
+            "conftest.py": f"import pytest\n@pytest.fixture(scope='session')\ndef fixture(): {STUB}",
+            "test_it.py": "def test_it(fixture): pass",
+            "test_other.py": "def test_other(): pass",
+        },
+    )
+
+    result = pytester.runpytest_subprocess("--import-leaks=report", "--isolated-modules")
+
+    result.stdout.fnmatch_lines(
+        ["test_it.py::test_it: 1 later *", "  setup of the session-scoped fixture 'fixture': *"]
+    )
+
+
+def test_order_of_the_path_that_a_later_test_puts_back(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_first():
+            sys.path.append(sys.path.pop(0))
+
+        def test_second():
+            sys.path.insert(0, sys.path.pop())
+        """
+    )
+
+    result = pytester.runpytest_subprocess("--import-leaks=report")
+
+    result.stdout.fnmatch_lines(["*sys.path has another order*", "*put back by *::test_second"])
+    assert result.stdout.str().count("remedy:") == 1
+
+
+def test_who_left_it_is_no_victim_nor_is_a_doctest_whose_code_is_not_known(pytester: pytest.Pytester) -> None:
+    write(
+        pytester,
+        {
+            "test_it.py": f"""
+        import pytest
+
+        @pytest.fixture
+        def broken():
+            yield
+            import stub
+
+        def test_leaks(broken):
+            {STUB}
+    """,
+            "test_text.txt": ">>> import stub",
+        },
+    )
+
+    result = pytester.runpytest_subprocess("--import-leaks=report")
+
+    result.assert_outcomes(passed=1, errors=1, failed=1)
+    result.stdout.fnmatch_lines(["*::test_leaks: 1 later *"])
+    result.stdout.no_fnmatch_line("*looks it up*")
