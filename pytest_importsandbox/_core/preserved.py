@@ -112,7 +112,7 @@ class Preserved:
     needed: set[str]
     """The modules that it had loaded by then, and those that it holds on to."""
     seen: dict[str, Any]
-    """What it got for the names that it asked for: modules, or `MISSING`."""
+    """What it got for the names that it asked for, and its packages: modules, or `MISSING`."""
     position: int
     """Its place in the order in which modules were kept."""
     is_shared: bool
@@ -354,7 +354,7 @@ class Store:
             attributes.get("__loader__"),
             asked,
             needed - {name},
-            {each: sys.modules.get(each, MISSING) for each in asked},
+            {each: sys.modules.get(each, MISSING) for each in (*asked, *parents(name))},
             len(self._preserved),
             is_shared,
         )

@@ -871,6 +871,8 @@ def test_unittest_can_use_a_sandbox(run_script: Run) -> None:
 def aside() -> Iterator[Callable[[], AbstractContextManager[None]]]:
     """Be inside of the sandbox of a test module, at first and whenever it is called for."""
     added = process.install()
+    store = vars(process.store)
+    before = {name: table.copy() for name, table in store.items() if isinstance(table, dict)}
     span = process.open(shares=True)
     kept = [process.put_aside(span)]
 
@@ -885,6 +887,10 @@ def aside() -> Iterator[Callable[[], AbstractContextManager[None]]]:
     yield inside
     process.take_up(kept.pop())
     process.close(span)
+    # What these tests share is no concern of others, which write modules of the same names.
+    for name, table in before.items():
+        store[name].clear()
+        store[name].update(table)
     if added:
         process.uninstall()
 
@@ -1058,3 +1064,32 @@ def test_finder_that_a_preserved_module_installs_late_is_in_all_module_sandboxes
 
     assert len(found) == 1
     assert not any(type(each).__name__ == "Finder" for each in sys.meta_path)
+
+
+def test_shared_submodule_of_another_package_of_the_same_name_runs_again(run_script: Run) -> None:
+    output = run_script(
+        """
+        import sys
+
+        from pytest_importsandbox._core.process import process
+
+        def import_in_module_sandbox():
+            span = process.open(shares=True)
+            import pkg.sub
+            print(pkg.sub.X)
+            process.close(span)
+
+        for where in ("one", "two"):
+            sys.path.insert(0, where)
+            sys.modules.pop("pkg", None)
+            import pkg
+            import_in_module_sandbox()
+        """,
+        files={
+            f"{where}/pkg/{file}": f"X = {where!r}"
+            for where in ("one", "two")
+            for file in ("__init__.py", "sub.py")
+        },
+    )
+
+    assert output.split() == ["one", "two"]
