@@ -302,6 +302,8 @@ class Isolation(RuleBasedStateMachine):
         entries = {"path": "/added", "meta_path": FinderInFront, "path_hooks": zip}
         getattr(sys, registry).insert(position, entries[registry])
 
+    # coverage looks up each entry of the path as a directory.
+    @precondition(lambda self: "coverage" not in sys.modules)
     @rule(position=st.sampled_from([0, 100]))
     def add_a_hostile_entry(self, position: int) -> None:
         sys.path.insert(position, Hostile())  # type: ignore[arg-type]
