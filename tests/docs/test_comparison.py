@@ -18,6 +18,7 @@ import sys
 import textwrap
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -618,8 +619,10 @@ BY_HAND = {"again": "ᵃ", "block": "ᵇ", "write": "ᶜ", "extend_path": "ᵈ",
 
 
 def cells() -> dict[tuple[str, str], str]:
-    """The cells of the table by case and tool."""
-    lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    """The cells of the first table by case and tool."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    lines = lines[next(number for number, line in enumerate(lines) if line.startswith("|")) :]
+    lines = list(takewhile(lambda line: line.startswith("|"), lines))
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     tools = [header.strip("`") for header in rows[0][1:]]
     return {(row[0], tool): cell for row in rows[2:] for tool, cell in zip(tools, row[1:], strict=True)}

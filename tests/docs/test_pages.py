@@ -285,8 +285,8 @@ def test_page_does_what_it_shows(
             id="file that no command runs",
         ),
         pytest.param(
-            "```pycon\n>>> from pytest_importsandbox import ImportSandbox\n"
-            ">>> package = ImportSandbox().__enter__().temp_package('left')\n```",
+            "```pycon\n>>> import os\n>>> from pytest_importsandbox import ImportSandbox\n"
+            ">>> package = ImportSandbox().__enter__().temp_package('left')\n>>> os._exit(0)\n```",
             "leaves temporary packages behind",
             id="temporary package that stays",
         ),
