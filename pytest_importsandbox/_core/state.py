@@ -584,12 +584,12 @@ class BindingsRow(PlainRow):
             else:
                 self._add(Binding(attributes, child, before))
 
-    def note_absent(self, name: str) -> None:
-        """Note that a package, which outlives the sandbox now, did not have an attribute."""
+    def note_before(self, name: str) -> None:
+        """Note what a package, which outlives the sandbox now, had for a submodule before."""
         package, _, child = name.rpartition(".")
         attributes = namespace(self._outliving(package))
         if attributes is not None and (id(attributes), child) not in self.noted:
-            self._add(Binding(attributes, child, MISSING))
+            self._add(Binding(attributes, child, self._value_before(name, attributes)))
 
     def note_unseen(self, added: Mapping[str, Any]) -> None:
         """Note what the imports of some modules bound that went past the watcher."""
@@ -673,12 +673,11 @@ class BindingsRow(PlainRow):
     @staticmethod
     def _bind(found: Mapping[tuple[int, str], tuple[Binding, Binding]], outside: BindingsRow) -> None:
         """Bind names as they were, but for submodules that were absent and are there now."""
-        for place, (binding, before) in found.items():
+        for binding, before in found.values():
             now = before.now()
             if binding.value is MISSING and now.value is not before.value:
                 continue
-            if place not in outside.noted:
-                outside._add(now)
+            outside._add(now)
             binding.restore()
 
     def adopt(self, names: Iterable[str]) -> None:
@@ -907,8 +906,7 @@ class ImportState:
 
     def unbind_later(self, name: str) -> None:
         """Let the attribute for a submodule go with the restore, unless it was there before."""
-        if name not in self.modules.saved:
-            self.bindings.note_absent(name)
+        self.bindings.note_before(name)
 
     def note_again(self, other: ImportState) -> None:
         """Note all places that another snapshot noted, with the values of now."""

@@ -190,6 +190,41 @@ def test_import_under_a_block_ends_alike_whether_the_package_was_imported_before
     ]
 
 
+def test_note_on_the_second_run_is_there_once_and_not_where_the_block_itself_is_the_error(run: Run) -> None:
+    output = run(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        for name in ("grid", "net"):
+            with ImportSandbox() as sandbox:
+                sandbox.block("optional")
+                try:
+                    __import__(name)
+                except ImportError as exc:
+                    print(exc.name, len(getattr(exc, "__notes__", ())))
+        """,
+        "grid",
+        "net",
+        files={
+            "grid/__init__.py": "from grid import sub",
+            "grid/sub.py": """
+                from grid import _bisect
+                try:
+                    import optional
+                except ImportError:
+                    pass
+                if hasattr(_bisect, "loaded"):
+                    raise ImportError("cannot load module more than once per process")
+                _bisect.loaded = True
+                """,
+            "net/__init__.py": "from net import _bisect\nimport optional",
+            "optional.py": "",
+        },
+    )
+
+    assert output == ["None 1", "optional 0"]
+
+
 def test_package_that_did_not_ask_for_what_is_blocked_is_handed_back(run: Run) -> None:
     output = run(
         """
@@ -490,6 +525,75 @@ def test_finder_that_a_test_makes_of_a_preserved_class_goes_with_the_test(run: R
     assert output == ["1 1"]
 
 
+def test_finder_of_a_class_that_the_standard_library_preserves_goes_with_the_test(run: Run) -> None:
+    output = run(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox():
+            import cmd
+            finder = cmd.Cmd()
+            finder.find_spec = lambda *args: None
+            sys.meta_path.append(finder)
+        print("cmd" in sys.modules, finder in sys.meta_path)
+        with ImportSandbox():
+            import cmd as again
+            print(again is cmd, finder in sys.meta_path)
+        """,
+        files={},
+    )
+
+    assert output == ["False False", "True False"]
+
+
+def test_finder_is_there_once_when_its_package_comes_back_twice(run: Run) -> None:
+    output = run(
+        """
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox():
+            import hooks
+            hooks.install()
+        with ImportSandbox():
+            import hooks
+            del sys.modules["hooks"]
+            import hooks
+            print(sys.meta_path.count(hooks.Finder))
+        """,
+        "hooks",
+        files={
+            "hooks/__init__.py": FINDER.replace("{where}", "append(Finder)") + "from hooks import _bisect"
+        },
+    )
+
+    assert output == ["1"]
+
+
+def test_submodule_that_is_put_back_before_it_is_preserved_stays_bound(run: Run) -> None:
+    output = run(
+        """
+        import sys
+
+        import pkg.sub
+        from pytest_importsandbox import ImportSandbox
+
+        sub = pkg.sub
+        with ImportSandbox():
+            del sys.modules["pkg.sub"]
+            with ImportSandbox(preserve="pkg"):
+                sys.modules["pkg.sub"] = sub
+        print(pkg.sub is sys.modules["pkg.sub"] is sub)
+        """,
+        files={"pkg/__init__.py": "", "pkg/sub.py": ""},
+    )
+
+    assert output == ["True"]
+
+
 # Hooks
 
 HOOK = """
@@ -569,6 +673,126 @@ def test_hook_that_was_there_before_the_sandbox_gets_each_module_that_comes_back
     )
 
     assert output == ["2"]
+
+
+def test_hook_may_ask_the_loader_of_a_module_that_comes_back_for_its_source(run: Run) -> None:
+    output = run(
+        """
+        import sys
+
+        from hook import Hook
+        from pytest_importsandbox import ImportSandbox
+
+        def show(loader):
+            print(loader.get_source("plain"))
+            return loader
+
+        with ImportSandbox(preserve="plain"):
+            import plain
+        with ImportSandbox():
+            sys.meta_path.insert(0, Hook("plain", show))
+            import plain
+        """,
+        files={"hook.py": HOOK, "plain.py": "X = 1"},
+    )
+
+    assert output == ["X = 1"]
+
+
+def test_hook_that_replaces_the_loader_stays_it_where_the_package_runs_again(run: Run) -> None:
+    output = run(
+        """
+        import sys
+
+        from hook import Hook, Wrapped
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox():
+            import shop
+        with ImportSandbox() as sandbox:
+            sandbox.block("optional")
+            sys.meta_path.insert(0, Hook("shop", lambda loader: Wrapped(loader, [])))
+            import shop
+            print(shop.optional, type(shop.__loader__).__name__, type(shop.__spec__.loader).__name__)
+        """,
+        "shop",
+        files={
+            "hook.py": HOOK,
+            "shop/__init__.py": """
+                from shop import _bisect
+                try:
+                    import optional
+                except ImportError:
+                    optional = None
+                """,
+            "optional.py": "",
+        },
+    )
+
+    assert output == ["None Wrapped Wrapped"]
+
+
+def test_hook_sees_the_attributes_of_a_module_whose_class_answers_for_them(run: Run) -> None:
+    output = run(
+        """
+        import sys
+        from importlib.abc import Loader
+        from types import ModuleType
+
+        from hook import Hook
+        from pytest_importsandbox import ImportSandbox
+
+        class Odd(ModuleType):
+            def __setattr__(self, name, value):
+                print("set", name)
+
+        class Reading(Loader):
+            def __init__(self, loader):
+                self.create_module, self.run = loader.create_module, loader.exec_module
+
+            def exec_module(self, module):
+                self.run(module)
+                print(module.X)
+
+        with ImportSandbox(preserve="odd"):
+            import odd
+            object.__setattr__(odd, "__class__", Odd)
+        with ImportSandbox():
+            sys.meta_path.insert(0, Hook("odd", Reading))
+            import odd as again
+            print(again is odd)
+        """,
+        files={"hook.py": HOOK, "odd.py": "X = 1"},
+    )
+
+    assert output == ["1", "True"]
+
+
+def test_module_that_is_an_object_without_a_namespace_comes_back(run: Run) -> None:
+    output = run(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="pkg"):
+            from pkg import sub
+        with ImportSandbox():
+            import pkg.sub
+            print(pkg.sub is sub, type(sub).__name__)
+        """,
+        files={
+            "pkg/__init__.py": "",
+            "pkg/sub.py": """
+                import sys
+
+                class Bare:
+                    __slots__ = ()
+
+                sys.modules[__name__] = Bare()
+                """,
+        },
+    )
+
+    assert output == ["True Bare"]
 
 
 @pytest.mark.parametrize("use", [True, False])
