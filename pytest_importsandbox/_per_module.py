@@ -26,8 +26,6 @@ class _Sandbox:
     """The sandbox of a test file."""
 
     span: Span
-    aside: Aside | None = None
-    """What it was put aside as, unless it is in place."""
     has_session_fixture: bool = False
     """Whether finalizers of the file run when the session ends."""
 
@@ -39,6 +37,8 @@ class ModuleSandboxes:
         self._preserve = preserve
         self._sandboxes: dict[Path, _Sandbox] = {}
         """By test file: those that are open."""
+        self._aside: dict[Path, Aside] = {}
+        """By test file: what its sandbox was put aside as, unless it is in place."""
         self._in_place: Path | None = None
         """The test file whose sandbox is in place; none while the outer state is."""
         self._left: Counter[Path | None] = Counter()
@@ -66,9 +66,8 @@ class ModuleSandboxes:
         for path in self._sandboxes.keys() - self._left.keys():
             self._close(path)
         # The conftest files and packages of other directories, which a file that is run alone would not meet.
-        for sandbox in self._sandboxes.values():
-            if sandbox.aside is not None:
-                process.overlook(sandbox.aside)
+        for aside in self._aside.values():
+            process.overlook(aside)
         return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)  # Around plugins that run a test several times.
@@ -147,21 +146,21 @@ class ModuleSandboxes:
         if path == self._in_place:
             return
         if self._in_place is not None:
-            before, self._in_place = self._sandboxes[self._in_place], None
-            before.aside = process.put_aside(before.span, pinned=("conftest",))
+            before, self._in_place = self._in_place, None
+            self._aside[before] = process.put_aside(self._sandboxes[before].span, pinned=("conftest",))
         if path is None:
             return
-        sandbox = self._sandboxes.get(path)
-        if sandbox is None:
+        aside = self._aside.pop(path, None)
+        if aside is None:
             self._sandboxes[path] = _Sandbox(process.open(self._preserve, shares=True))
-        elif sandbox.aside is not None:
-            aside, sandbox.aside = sandbox.aside, None
+        else:
             process.take_up(aside)
         self._in_place = path
 
     def _close(self, path: Path) -> None:
         """End the sandbox of a file."""
         sandbox = self._sandboxes.pop(path)
+        self._aside.pop(path, None)
         if self._in_place == path:
             self._in_place = None
             process.close(sandbox.span)

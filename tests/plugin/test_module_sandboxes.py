@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Callable, Mapping
 
@@ -557,6 +558,23 @@ def test_package_that_cannot_be_imported_is_told_at_each_file(
     result.stdout.fnmatch_lines(["E   ModuleNotFoundError: No module named 'nonexistent'"] * 2)
 
 
+def test_package_that_cannot_be_set_up_leaves_no_trace_of_its_files(
+    pytester: pytest.Pytester, write: Write
+) -> None:
+    write(
+        {
+            "checks/__init__.py": "def setup_module(): raise ValueError",
+            "checks/test_one.py": "import sys\nsys.path.append('inside')\ndef test_it(): pass",
+            "test_two.py": "import sys\ndef test_it(): assert 'inside' not in sys.path",
+        }
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(errors=1, passed=1)
+    assert "inside" not in sys.path
+
+
 def test_test_class_that_another_file_imports(pytester: pytest.Pytester, write: Write) -> None:
     write(
         {
@@ -907,6 +925,41 @@ def test_items_that_lie_in_no_file_run_in_the_outer_state(pytester: pytest.Pytes
     result = pytester.runpytest()
 
     result.assert_outcomes(passed=3)
+
+
+def test_test_files_in_another_language_have_sandboxes(pytester: pytest.Pytester, write: Write) -> None:
+    write(
+        {
+            "conftest.py": """
+                import sys
+
+                import pytest
+
+
+                class Item(pytest.Item):
+                    def runtest(self):
+                        assert sys.path[-1] == self.path.name
+
+
+                class File(pytest.File):
+                    def collect(self):
+                        assert not sys.path[-1].endswith(".check")
+                        sys.path.append(self.path.name)
+                        return [Item.from_parent(self, name="item")]
+
+
+                def pytest_collect_file(file_path, parent):
+                    if file_path.suffix == ".check":
+                        return File.from_parent(parent, path=file_path)
+            """,
+            "one.check": "",
+            "two.check": "",
+        }
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=2)
 
 
 def test_without_the_cache_plugin(pytester: pytest.Pytester, write: Write) -> None:
