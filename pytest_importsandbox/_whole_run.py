@@ -45,8 +45,9 @@ def _refuse_what_is_loaded(name: str, plugins: pytest.PytestPluginManager) -> No
     modules = {each: module for each, module in sys.modules.copy().items() if type(each) is str}
     if all(module is None for each, module in modules.items() if in_tree(each, (name,))):
         return
+    # None stands for a plugin that is switched off.
     titles = {
-        package: title for title, plugin in plugins.list_name_plugin() if (package := _package_of(plugin))
+        _package_of(plugin): title for title, plugin in plugins.list_name_plugin() if plugin is not None
     }
     first, *others = _importers(name, modules, titles.keys())
     if first not in titles:
@@ -63,9 +64,7 @@ def _refuse_what_is_loaded(name: str, plugins: pytest.PytestPluginManager) -> No
 
 
 def _package_of(plugin: object) -> str:
-    """The top-level package that a plugin comes from; nothing for what is no plugin any more."""
-    if plugin is None:
-        return ""
+    """The top-level package that a plugin comes from."""
     return top_level(plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__module__)
 
 

@@ -354,6 +354,23 @@ def test_package_that_is_loaded_already_is_told_with_who_did_it(
     assert_usage_error(result, f"--block-imports: {name!r} cannot be blocked: {by}")
 
 
+def test_plugin_that_is_switched_off_is_not_told_to_have_loaded_anything(
+    pytester: pytest.Pytester, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write({"lib/direct.py": "import builtins, optional; builtins.optional = optional; del optional"})
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path / "lib"))
+
+    result = pytester.runpytest_subprocess(
+        "-p", "direct", "-p", "no:cacheprovider", "--block-imports=optional"
+    )
+
+    assert_usage_error(
+        result,
+        "--block-imports: 'optional' cannot be blocked: "
+        "it is loaded already, since pytest itself imports 'builtins', which imports it",
+    )
+
+
 def test_block_is_gone_when_pytest_returns(
     pytester: pytest.Pytester, write: Write, run_script: Callable[..., str]
 ) -> None:
