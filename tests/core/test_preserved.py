@@ -453,6 +453,23 @@ def test_what_came_along_comes_back() -> None:
     assert set(store.footprint("pkg").modules) == {"pkg", "along", "along.sub"}
 
 
+def test_shared_module_that_a_kept_one_needs_is_shared_no_more() -> None:
+    store = Store(ExtensionPackages())
+    store.note_asked("library", "base")
+    shared = {"base": module("base"), "library": module("library"), "other": module("other")}
+    sys.modules.update(shared)
+    store.keep(shared, {}, Imports(shares=True, asked=set(shared)))
+    for name in shared:
+        del sys.modules[name]
+    before = [store[name].is_shared for name in shared]
+
+    store.note_asked("named", "library")
+    keep(store, {"named": module("named")}, named=("named",))
+
+    assert before == [True, True, True]
+    assert [store[name].is_shared for name in shared] == [False, False, True]
+
+
 def test_part_that_no_finder_was_asked_for_comes_back_with_its_package() -> None:
     store = Store(ExtensionPackages())
     made = module("pkg.made")

@@ -565,6 +565,36 @@ def test_blocked_module_stays_blocked_after_it_was_imported_outside(write_module
     assert sys.modules["plain"] is plain
 
 
+def test_blocked_module_stays_blocked_in_the_sandboxes_inside_as_well(write_modules: Write) -> None:
+    write_modules({"plain.py": ""})
+
+    with ImportSandbox() as outer:
+        outer.block("plain")
+        with ImportSandbox():
+            with suspended(outer):
+                plain = importlib.import_module("plain")
+            assert sys.modules["plain"] is None
+        assert sys.modules["plain"] is None
+
+    assert sys.modules["plain"] is plain
+
+
+def test_submodule_stays_what_its_package_is_bound_to_in_the_sandboxes_inside_a_block(
+    write_modules: Write,
+) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    package = importlib.import_module("pkg")
+
+    with ImportSandbox() as outer:
+        outer.block("pkg.sub")
+        with ImportSandbox():
+            with suspended(outer):
+                submodule = importlib.import_module("pkg.sub")
+            assert sys.modules["pkg.sub"] is None
+
+    assert package.sub is sys.modules["pkg.sub"] is submodule
+
+
 def test_exception_while_suspended_leaves_the_sandbox_open(write_modules: Write) -> None:
     write_modules({"plain.py": ""})
 
@@ -635,6 +665,19 @@ def test_submodule_imported_while_suspended_is_bound_on_the_copy_inside_as_well(
 
     assert sys.modules["pkg"] is old
     assert old.sub is sub
+
+
+def test_submodules_of_a_subpackage_imported_while_suspended_are_reached_from_the_copy_inside(
+    write_modules: Write,
+) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub/__init__.py": "", "pkg/sub/deep.py": ""})
+    importlib.import_module("pkg")
+
+    with ImportSandbox() as sandbox:
+        fresh = sandbox.fresh_import("pkg")
+        with suspended(sandbox):
+            deep = importlib.import_module("pkg.sub.deep")
+        assert fresh.sub.deep is deep
 
 
 def test_module_of_the_sandbox_is_another_one_outside(write_modules: Write) -> None:
@@ -979,6 +1022,25 @@ def test_attribute_of_a_submodule_that_is_imported_outside_is_there(
     assert package.sub is submodule
 
 
+def test_attribute_that_was_deleted_is_there_once_its_submodule_is_imported_anew_outside(
+    write_modules: Write, aside: Inside
+) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    package = importlib.import_module("pkg")
+    importlib.import_module("pkg.sub")
+    with aside():
+        del sys.modules["pkg.sub"]
+        importlib.import_module("pkg.sub")
+        del sys.modules["pkg.sub"], package.sub
+
+    del sys.modules["pkg.sub"]
+    anew = importlib.import_module("pkg.sub")
+
+    with aside():
+        assert package.sub is sys.modules["pkg.sub"] is anew
+    assert package.sub is anew
+
+
 def test_pinned_module_stays_what_it_was(aside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = ModuleType("pinned"), ModuleType("pinned")
     monkeypatch.setitem(sys.modules, "pinned", first)
@@ -1010,6 +1072,31 @@ def test_hostile_key_in_a_module_sandbox(aside: Inside) -> None:
     assert list(sys.modules) == names
     with aside():
         assert sys.modules["plain_name"] is sys
+
+
+def test_hostile_key_in_place_of_the_last_name_of_a_module_sandbox(
+    aside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hostile:
+        def __hash__(self) -> int:
+            return 0
+
+        def __eq__(self, other: object) -> bool:
+            raise RuntimeError
+
+    modules: dict[Any, Any] = sys.modules
+    monkeypatch.setitem(modules, "last_name", sys)
+    names = list(modules)
+
+    with aside():
+        del modules["last_name"]
+        modules[Hostile()] = sys
+        modules["plain_name"] = sys
+
+    assert list(modules) == names
+    with aside():
+        assert modules["plain_name"] is sys
+        assert "last_name" not in modules
 
 
 def test_lists_that_are_overlooked_stay_what_they_were(

@@ -1694,6 +1694,17 @@ def test_order_is_left_alone_where_threads_run_at_the_same_time(monkeypatch: pyt
 # What has changed
 
 
+def test_key_that_cannot_be_compared_in_place_of_the_last_name_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "last_name", sys)
+    names = list(sys.modules)
+
+    with ImportSandbox():
+        del sys.modules["last_name"]
+        sys.modules[HostileKey()] = sys  # type: ignore[index]
+
+    assert list(sys.modules) == names
+
+
 def test_nothing_has_changed_in_a_new_sandbox() -> None:
     with ImportSandbox() as sandbox:
         changes = sandbox.changes()
