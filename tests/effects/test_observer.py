@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,12 @@ from pytest_importsandbox._effects.observer.imports import Imports
 from pytest_importsandbox._effects.observer.places import NOWHERE, is_standard
 from pytest_importsandbox._effects.observer.rows import ListedRow, NamedRow, module_of, text
 from pytest_importsandbox._effects.observer.state import rows
-from pytest_importsandbox._effects.observer.threads import Threads
+from pytest_importsandbox._effects.observer.threads import Threads, announce_threads
 
 WriteModules = Callable[[Mapping[str, str]], Path]
+
+# The name that `threading` of Python 3.11 has for the function of `_thread`.
+NEW_THREAD = "_start_new_thread"
 
 
 class Records(list[tuple[Any, ...]]):
@@ -313,6 +318,30 @@ def test_module_is_one_of_the_standard_library_by_its_file_too() -> None:
     assert is_standard("sys", "")
     assert not is_standard("token", str(Path("somewhere", "token.py").resolve()))
     assert not is_standard("inkhorn", "")
+
+
+# Threads
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_new_thread_is_announced_whether_threading_is_loaded_or_not(
+    monkeypatch: pytest.MonkeyPatch, loaded: bool
+) -> None:
+    for module, name in ((_thread, "start_new_thread"), (_thread, "start_new"), (threading, NEW_THREAD)):
+        monkeypatch.setattr(module, name, _thread.start_new_thread, raising=False)
+    if not loaded:
+        monkeypatch.delitem(sys.modules, "threading")
+    heard: list[tuple[str, tuple[object, ...]]] = []
+    running = _thread.allocate_lock()
+    running.acquire()
+    before = getattr(threading, NEW_THREAD)
+
+    announce_threads(lambda event, arguments: heard.append((event, arguments)))
+    _thread.start_new_thread(running.release, ())
+
+    assert running.acquire(timeout=60)
+    assert heard == [("_thread.start_new_thread", (running.release,))]
+    assert (getattr(threading, NEW_THREAD) is before) is not loaded
 
 
 # Processes
