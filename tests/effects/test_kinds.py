@@ -729,7 +729,7 @@ def test_libraries_of_ctypes_are_told(effects_of: Observe, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("statement", "what"),
     [
-        ("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)", "signal SIGINT"),
+        ("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)", "signal SIGTERM"),
         ("import atexit; atexit.register(print)", "atexit"),
         ("import sys; sys.excepthook = print", "sys.excepthook"),
         ("import sys; sys.displayhook = print", "sys.displayhook"),
