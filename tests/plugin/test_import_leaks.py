@@ -895,7 +895,8 @@ def test_what_pytest_itself_does_is_no_leak(pytester: pytest.Pytester, import_mo
     result.stdout.no_fnmatch_line("*import leaks*")
 
 
-def test_namespace_packages_that_pytest_considers(pytester: pytest.Pytester) -> None:
+@pytest.mark.skipif(pytest.version_tuple < (8, 1), reason="pytest considers namespace packages from 8.1 on")
+def test_leak_of_a_file_in_a_namespace_package_is_told(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nconsider_namespace_packages = true")
     write(
         pytester,
