@@ -166,7 +166,7 @@ class Process:
                 for act in each.at_end:
                     act()
         if span.imported:
-            self._look_at([name for name in list(span.imported) if name not in self.store.modules])
+            self._look_at(list(span.imported))
         if not self.spans:
             self._remember_modules(span.state)
             self.store.forget_asked()
@@ -211,7 +211,7 @@ class Process:
                 outside.restore()
         if not self.spans:
             self._remember_modules(outside)
-        self._look_at([name for name in list(span.imported) if name not in self.store.modules])
+        self._look_at(list(span.imported))
         # A copy of `sys.modules` for each test module would cost gigabytes, and so would all the names in it.
         del span.state
         span.imported -= modules.names()
@@ -393,9 +393,11 @@ class Process:
         """Whether the indexes may not know a module; a preserved one comes back as it was."""
         if name not in self.store:
             return True
+        if module is MISSING:
+            return False
         if module is not self.store.modules[name]:
             self._looked_at.discard(name)
-            return module is not MISSING
+            return True
         is_new = name not in self._looked_at
         self._looked_at.add(name)
         return is_new

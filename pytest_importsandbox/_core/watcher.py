@@ -224,7 +224,7 @@ class PreservedFinder:
             return None
         footprint = self.footprint(fullname)
         if footprint is not None:
-            return self._spec_like(fullname, spec_of(footprint.modules[fullname]))
+            return self._spec_like(fullname, footprint)
         if (self.watcher.is_hindered() or self.watcher.unavailable()) and self._is_inside():
             return self._find_where_hindered(fullname, path)
         return None
@@ -260,9 +260,10 @@ class PreservedFinder:
             return False
         return self.store.turns_out_the_same(name, Environment(self._find_behind))
 
-    def _spec_like(self, name: str, own: Mapping[str, Any]) -> ModuleSpec:
+    def _spec_like(self, name: str, footprint: Footprint) -> ModuleSpec:
         """A spec that tells hooks where a module comes from, with the loader that hands it back."""
-        loader = PreservedLoader(self, name, own.get("loader"))
+        own = spec_of(footprint.modules[name])
+        loader = PreservedLoader(self, name, own.get("loader"), footprint)
         spec = ModuleSpec(name, loader, origin=own.get("origin"))
         spec.submodule_search_locations = own.get("submodule_search_locations")
         return spec
@@ -360,17 +361,19 @@ class PreservedFinder:
 class PreservedLoader(Loader):
     """The loader that puts preserved modules back instead of running anything."""
 
-    def __init__(self, finder: PreservedFinder, name: str, loader: Any) -> None:
+    def __init__(
+        self, finder: PreservedFinder, name: str, loader: Any, footprint: Footprint | None = None
+    ) -> None:
         self.finder = finder
         self.name = name
         self.loader = loader
         """Runs the module where it has to run."""
-        self.footprint: Footprint | None = None
+        self.footprint = footprint
+        """What is handed back; None where the module runs, or is to be imported unhindered first."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         """Return the preserved module itself, or a new one where the package has to run again."""
         name = self.name
-        self.footprint = self.finder.footprint(name)
         if self.footprint is None and name not in self.finder.store:
             self.finder.import_first(name)
             self.footprint = self.finder.footprint(name)
