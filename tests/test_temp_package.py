@@ -9,7 +9,6 @@ import inspect
 import linecache
 import os
 import sys
-import tempfile
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -22,15 +21,6 @@ import pytest
 from pytest_importsandbox import ImportSandbox, TempModule, TempPackage
 
 Run = Callable[..., str]
-
-
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The directory in which temporary directories are made during the test."""
-    directory = tmp_path / "temporary"
-    directory.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(directory))
-    return directory
 
 
 @pytest.fixture

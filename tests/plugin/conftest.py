@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -97,3 +98,16 @@ def observe(pytester: pytest.Pytester) -> Callable[..., tuple[pytest.RunResult, 
         return result, pytester.path.joinpath("differences.txt").read_text(encoding="utf-8").strip()
 
     return run
+
+
+@pytest.fixture
+def write_files(pytester: pytest.Pytester) -> Callable[[Mapping[str, str]], None]:
+    """Write files, by their paths, into the directory of the test."""
+
+    def write(files: Mapping[str, str]) -> None:
+        for file, source in files.items():
+            path = pytester.path / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(source), encoding="utf-8")
+
+    return write

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -45,17 +44,10 @@ Write = Callable[[Mapping[str, str]], None]
 
 
 @pytest.fixture
-def write(pytester: pytest.Pytester) -> Write:
+def write(pytester: pytest.Pytester, write_files: Write) -> Write:
     """Write files, by their paths, beside a library; the directory `lib` is on `sys.path`."""
     pytester.makeini("[pytest]\npythonpath = lib")
-
-    def write_files(files: Mapping[str, str]) -> None:
-        for file, source in {**LIBRARY, **files}.items():
-            path = pytester.path / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(textwrap.dedent(source), encoding="utf-8")
-
-    return write_files
+    return lambda files: write_files({**LIBRARY, **files})
 
 
 def assert_usage_error(result: pytest.RunResult, message: str) -> None:

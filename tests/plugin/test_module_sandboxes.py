@@ -58,17 +58,10 @@ Write = Callable[[Mapping[str, str]], None]
 
 
 @pytest.fixture
-def write(pytester: pytest.Pytester) -> Write:
+def write(pytester: pytest.Pytester, write_files: Write) -> Write:
     """Write files, by their paths, beside a library; the directory `lib` is on `sys.path`."""
     pytester.makeini("[pytest]\npythonpath = lib\nisolated_imports = module")
-
-    def write_files(files: Mapping[str, str]) -> None:
-        for file, source in {**LIBRARY, **files}.items():
-            path = pytester.path / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(textwrap.dedent(source), encoding="utf-8")
-
-    return write_files
+    return lambda files: write_files({**LIBRARY, **files})
 
 
 @pytest.mark.parametrize("names", [("test_1", "test_2"), ("test_2", "test_1")], ids=["first", "last"])
