@@ -36,7 +36,7 @@ from pytest_importsandbox._core.state import FINDER_METHODS, FinderMethodsRow
 
 KINDS: Final = ("modules", "path", "meta_path", "path_hooks", "finder", "reload", "attribute")
 _LISTS: Final = ("path", "meta_path", "path_hooks")
-_METHOD_NAMES: Final = [f"{finder.__name__}.{name}" for finder, _, name in FINDER_METHODS]
+_METHOD_NAMES: Final = [f"{finder.__name__}.{name}" for finder, name, _ in FINDER_METHODS]
 _ORDER: Final = object()
 """Stands for the order of a list that has the same entries as before."""
 

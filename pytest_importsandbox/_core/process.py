@@ -364,13 +364,8 @@ class Process:
 
     def _look_at_new_modules(self) -> None:
         """Let the indexes look once at each module that was imported since they did last."""
-        if not self.spans and not is_installed(self.watcher):
-            self._become_first()
-            self.watcher.not_looked_at.update(sys.modules.copy())
-        elif not is_first(self.watcher):
-            self._note_unseen()
-            known = {} if self.spans else self._outer_modules
-            self.watcher.not_looked_at.update(_differences(known, sys.modules.copy()))
+        if not is_first(self.watcher):
+            self._look_past_watcher()
         if self.spans:
             # Only for a sandbox inside: when the outermost has ended they are gone.
             self.watcher.not_looked_at |= self.watcher.handed_back
@@ -379,6 +374,16 @@ class Process:
             names, self.watcher.not_looked_at = self.watcher.not_looked_at, set()
             # A copy: another thread may be about to add a name.
             self._look_at([name for name in tuple(names) if type(name) is str])
+
+    def _look_past_watcher(self) -> None:
+        """Find out which modules were imported that the watcher was not asked for."""
+        if not self.spans and not is_installed(self.watcher):
+            self._become_first()
+            known: Mapping[str, Any] = {}
+        else:
+            self._note_unseen()
+            known = {} if self.spans else self._outer_modules
+        self.watcher.not_looked_at.update(_differences(known, sys.modules.copy()))
 
     def _look_at(self, names: list[str]) -> None:
         """Let the indexes look at some modules, and forget those that are gone."""

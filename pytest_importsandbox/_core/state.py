@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
@@ -424,8 +424,8 @@ def _merged(mine: list[Any], old: list[Any], now: list[Any]) -> list[Any]:
     return front + kept + back
 
 
-def _same(one: list[Any], other: list[Any]) -> bool:
-    """Whether two lists hold the same objects in the same order."""
+def _same(one: Collection[Any], other: Collection[Any]) -> bool:
+    """Whether two collections hold the same objects in the same order."""
     return len(one) == len(other) and all(map(is_, one, other))
 
 
@@ -479,11 +479,7 @@ class ImporterCacheRow(PlainRow):
 
     def restore(self) -> None:
         table, saved = self.table, self.saved
-        if not (
-            len(table) == len(saved)
-            and all(map(is_, table.values(), saved.values()))
-            and all(map(is_, table, saved))
-        ):
+        if not (_same(table, saved) and _same(table.values(), saved.values())):
             self.former.append(table.copy())
             for entry, finder in table.copy().items():
                 if saved.get(entry, MISSING) is not finder:
@@ -816,7 +812,7 @@ def _same_directories(one: list[Any], other: list[Any]) -> bool:
 # What importlib asks finders for, https://docs.python.org/3/library/importlib.html#module-importlib.abc,
 # and importlib.metadata, https://docs.python.org/3/library/importlib.metadata.html#extending-the-search-algorithm.
 FINDER_METHODS: Final = [
-    (finder, vars(finder), name)
+    (finder, name, vars(finder).get)
     for finder in (BuiltinImporter, FrozenImporter, PathFinder, FileFinder)
     for name in ("find_spec", "invalidate_caches", "find_distributions")
 ]
@@ -832,7 +828,7 @@ class FinderMethodsRow(PlainRow):
 
     def current(self) -> list[Any]:
         """The methods that the classes have now."""
-        return [methods.get(name, MISSING) for _, methods, name in FINDER_METHODS]
+        return [get(name, MISSING) for _, name, get in FINDER_METHODS]
 
     def merge(self, before: Self, after: Self) -> None:
         self.former.append(self.saved)
@@ -849,7 +845,7 @@ class FinderMethodsRow(PlainRow):
         if _same(current, self.saved):
             return
         self.former.append(current)
-        for (finder, _, name), now, method in zip(FINDER_METHODS, current, self.saved, strict=True):
+        for (finder, name, _), now, method in zip(FINDER_METHODS, current, self.saved, strict=True):
             if now is not method and method is MISSING:
                 type.__delattr__(finder, name)
             elif now is not method:

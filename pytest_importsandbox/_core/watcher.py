@@ -469,6 +469,8 @@ def owned_lock(name: str) -> Any:
 
 def imports_in_progress(names: Callable[[str], bool] = lambda name: True) -> set[str]:
     """Names that other threads are importing at this moment, or are about to."""
+    if not _module_locks:
+        return set()
     me = threading.get_ident()
     # A lock without an owner counts: its thread can take it, and go on, without the import lock.
     return {
