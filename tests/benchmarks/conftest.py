@@ -17,6 +17,9 @@ import pytest
 if sys.platform != "win32":
     import resource
 
+# What several benchmarks need lies in a module beside them, which is a script as well.
+sys.path.insert(0, str(Path(__file__).parent))
+
 # By the names of their entry points.
 PLUGINS = ("benchmark", "importsandbox", "isolated", "pytest_forked")
 

@@ -107,6 +107,16 @@ def rows_of(figures: Figures) -> Iterator[Row]:
                 figures.seconds("test_enter_and_leave", way="pytester", size=size),
             )
 
+    for size in (400, 1_000, 5_000, 20_000):
+        in_script = figures.of("test_enter_and_leave_in_script", size=size)
+        for against, what in (("floor", "dict.copy and dict.update"), ("pytester", "pytester's snapshots")):
+            yield Row(
+                f"enter and leave a sandbox in a script, {size:,} modules",
+                [each["extra_info"]["importsandbox"] for each in in_script],
+                what,
+                [each["extra_info"][against] for each in in_script],
+            )
+
     yield Row(
         "5,000 empty tests, plugin installed",
         figures.seconds("test_empty_tests", way="installed"),
@@ -197,6 +207,21 @@ def rows_of(figures: Figures) -> Iterator[Row]:
                 "dict.copy and dict.update",
                 figures.seconds("test_change_of_module", way="floor", size=size),
             )
+    for suite, what in (
+        ("pandas", "that import pandas"),
+        ("library", "that import a library of 100 modules"),
+    ):
+        isolated, together, process = (
+            figures.seconds("test_files", suite=suite, way=way)
+            for way in ("isolated", "together", "one process")
+        )
+        yield Row(f"200 test files that {what}, each isolated", isolated, "not isolated", together)
+        yield Row(
+            f"200 test files that {what}, each isolated",
+            isolated,
+            "one process for each",
+            [200 * each for each in process],
+        )
     yield Row(
         "kept of a test module that is put aside, 5,000 modules",
         [each["extra_info"]["kibibytes"] for each in figures.of("test_memory_of_modules")],

@@ -1,4 +1,4 @@
-"""What the sandboxes of test modules cost: changing from one to the next, and what is kept of each."""
+"""What the sandboxes of test modules cost: switching, what is kept of each, whole runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from test_sandbox import floor, modules_in_all
+from enter_and_leave import floor, modules_in_all
 
 from pytest_importsandbox._core.process import Aside, process
 
@@ -94,3 +94,42 @@ def test_memory_of_modules(benchmark: Any, repeat: int) -> None:
             tracemalloc.stop()
 
     benchmark.extra_info["kibibytes"] = (after - before) / FILES / 1024
+
+
+PANDAS = """\
+import pandas
+
+
+def test_{number}():
+    assert pandas.Series([{number}]).sum() == {number}
+"""
+LIBRARY = """\
+from library import module_0
+
+
+def test_{number}():
+    assert module_0.NUMBER == 0
+"""
+MODULES = {f"library/module_{number}.py": f"NUMBER = {number}\n" for number in range(100)}
+IMPORTS = "".join(f"from library import module_{number}\n" for number in range(100))
+SUITES = {"pandas": (PANDAS, {}), "library": (LIBRARY, {"library/__init__.py": IMPORTS, **MODULES})}
+
+
+@pytest.fixture(scope="module", params=SUITES)
+def suite(request: pytest.FixtureRequest, write_suite: Callable[..., Any]) -> Any:
+    source, files = SUITES[request.param]
+    if request.param == "pandas":
+        pytest.importorskip("pandas")
+    tests = {f"test_{number}.py": source.format(number=number) for number in range(200)}
+    suite = write_suite({"pytest.ini": "[pytest]\npythonpath = .\n", **tests, **files})
+    # Compile everything.
+    suite.run()
+    return suite
+
+
+RUNS = {"together": (), "isolated": ("--isolated-modules",), "one process": ("test_0.py",)}
+
+
+@pytest.mark.parametrize("way", RUNS)
+def test_files(benchmark: Any, suite: Any, way: str, repeat: int) -> None:
+    benchmark.extra_info["processor"] = benchmark.pedantic(suite.run, RUNS[way])

@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import json
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import islice
-from types import ModuleType
+from collections.abc import Callable
 from typing import Any
 
+import enter_and_leave
 import pytest
-from _pytest.pytester import SysModulesSnapshot, SysPathsSnapshot
+from enter_and_leave import WAYS, iterations, modules_in_all
 
 from pytest_importsandbox import ImportSandbox
 from pytest_importsandbox._core.leaks import Attributes, Picture, differences
-
-
-def importsandbox() -> None:
-    with ImportSandbox():
-        pass
-
-
-def pytester() -> None:
-    """What `pytester` does before and after each of its tests."""
-    paths = SysPathsSnapshot()
-    modules = SysModulesSnapshot(preserve=lambda name: name.startswith(("zope", "readline")))
-    modules.restore()
-    paths.restore()
-
-
-def floor() -> None:
-    """What every snapshot of a dict and its restore seem to need."""
-    modules = sys.modules.copy()
-    sys.modules.update(modules)
-
 
 attributes = Attributes()
 
@@ -49,24 +29,7 @@ def leaks() -> None:
     assert not attributes.changes()
 
 
-ENTER_AND_LEAVE = {"importsandbox": importsandbox, "pytester": pytester, "floor": floor, "leaks": leaks}
-
-
-@contextmanager
-def modules_in_all(count: int) -> Iterator[None]:
-    """Bring `sys.modules` to a given number of entries."""
-    before = sys.modules.copy()
-    for number in range(count - len(before)):
-        name = f"package_{number // 20}.module_{number}"
-        sys.modules[name] = ModuleType(name)
-    for name in islice(reversed(before), max(0, len(before) - count)):
-        del sys.modules[name]
-    assert len(sys.modules) == count
-    try:
-        yield
-    finally:
-        sys.modules.clear()
-        sys.modules.update(before)
+ENTER_AND_LEAVE = {**WAYS, "leaks": leaks}
 
 
 @pytest.mark.parametrize("way", ENTER_AND_LEAVE)
@@ -74,9 +37,14 @@ def modules_in_all(count: int) -> Iterator[None]:
 def test_enter_and_leave(benchmark: Any, way: str, size: int, repeat: int) -> None:
     with modules_in_all(size):
         attributes.look()
-        benchmark.pedantic(
-            ENTER_AND_LEAVE[way], rounds=10, iterations=max(4, 40_000 // size), warmup_rounds=1
-        )
+        benchmark.pedantic(ENTER_AND_LEAVE[way], rounds=10, iterations=iterations(size), warmup_rounds=1)
+
+
+@pytest.mark.parametrize("size", [400, 1_000, 5_000, 20_000])
+def test_enter_and_leave_in_script(benchmark: Any, size: int, repeat: int) -> None:
+    command = [sys.executable, "-P", enter_and_leave.__file__, str(size)]
+
+    benchmark.extra_info.update(json.loads(benchmark.pedantic(subprocess.check_output, (command,))))
 
 
 def imported_by_hand(name: str) -> None:
