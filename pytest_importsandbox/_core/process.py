@@ -425,6 +425,7 @@ class Process:
         with suppress(Exception):
             if not is_first(self.watcher):
                 span.state.note_unseen()
+            span.state.note_moved()
             self._keep(span, own)
             self._keep_finders(span)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields
 from functools import partial
 from importlib._bootstrap_external import _NamespacePath  # type: ignore[attr-defined]
 from importlib.machinery import BuiltinImporter, FileFinder, FrozenImporter, PathFinder
-from itertools import chain, compress, filterfalse, repeat, takewhile
+from itertools import chain, compress, dropwhile, filterfalse, repeat, takewhile
 from operator import is_, is_not
 from types import FunctionType, ModuleType
 from typing import Any, Final, Protocol, Self
@@ -198,6 +198,17 @@ class ModulesRow(PlainRow):
         names, modules = names[first:], modules[first:]
         unknown = compress(zip(names, modules, strict=True), map(is_not, map(known.get, names), modules))
         return {name: module for name, module in unknown if self.saved.get(name, MISSING) is not module}
+
+    def moved(self) -> list[Any]:
+        """The names of the snapshot that were taken out and put back, which all others come before.
+
+        Where they are the last ones anyway, putting back leaves no trace.
+        """
+        now, before = list(self.table), list(self.saved)
+        first = _first_difference(now, before)
+        stayed = iter(before[first:])
+        rest = dropwhile(lambda name: any(map(is_, stayed, repeat(name))), now[first:])
+        return [name for name in rest if type(name) is str and name in self.saved]
 
     def merge(self, before: Self, after: Self) -> None:
         for name in _changed_names(before.saved, after.saved):
@@ -607,9 +618,43 @@ class BindingsRow(PlainRow):
             for child, value in attributes.copy().items():
                 name = f"{package}.{child}"
                 # The attribute of what is loaded neither before nor now may be older than the snapshot.
-                known = name in self.modules or name in loaded
-                if known and is_module(value) and is_imported_as(name, value):
-                    self._add_bound(attributes, child, self._value_before(name, attributes))
+                if name in self.modules or name in loaded:
+                    self._note_imported(name, attributes, child, value)
+
+    def note_moved(self, names: Iterable[Any]) -> None:
+        """The same for modules of the snapshot that were taken out of the cache and put back.
+
+        Without any names it is the last ones: there, putting back leaves no trace.
+        """
+        for name in names or takewhile(lambda name: self._differs(name) is not False, reversed(self.modules)):
+            attributes, child = self._place(name)
+            if attributes is not None and self._differs(name):
+                self._note_imported(name, attributes, child, attributes.get(child))
+
+    def _place(self, name: Any) -> tuple[dict[str, Any] | None, str]:
+        """The attributes of the package that a submodule has, and its name there."""
+        package, _, child = name.rpartition(".") if type(name) is str else ("", "", "")
+        parent = self._outliving(package)
+        return None if parent is MISSING else namespace(parent), child
+
+    def _differs(self, name: Any) -> bool | None:
+        """Whether a package has something else for a submodule than it had; None without a package."""
+        attributes, child = self._place(name)
+        if attributes is None:
+            return None
+        value, module = attributes.get(child, MISSING), self.modules[name]
+        if value is module:
+            return False
+        return is_imported_as(name, module) and value is not self._value_before(name, attributes)
+
+    def _note_imported(self, name: str, attributes: dict[str, Any], child: str, value: Any) -> None:
+        """Note an attribute that import has set."""
+        if is_module(value) and is_imported_as(name, value):
+            self._add_bound(attributes, child, self._value_before(name, attributes))
+
+    def last_differs(self) -> bool:
+        """Whether a package has another module than the last one of the snapshot in its place."""
+        return bool(self.modules) and bool(self._differs(next(reversed(self.modules))))
 
     def _add_bound(self, attributes: dict[str, Any], child: str, before: Any) -> None:
         place = id(attributes), child
@@ -893,6 +938,10 @@ class ImportState:
         if target is not None:
             self.reloads.note(name, target)
 
+    def note_moved(self) -> None:
+        """Note what imports changed whose modules are not there any more: others were put back."""
+        self.bindings.note_moved(self.modules.moved())
+
     def note_unseen(self, added: Mapping[str, Any] | None = None) -> None:
         """Note what imports changed that went past the watcher: of some modules, or wherever they were."""
         if added is None:
@@ -932,7 +981,7 @@ class ImportState:
 
     def changed(self) -> bool:
         """Whether modules came, went, moved or were replaced."""
-        return self.modules.changed()
+        return self.modules.changed() or self.bindings.last_differs()
 
     def changes(self, blocked: Callable[[str], bool], finders: Iterable[object]) -> ImportChanges:
         """How the import state of now differs from the snapshot, but for some finders."""

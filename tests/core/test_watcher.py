@@ -363,6 +363,46 @@ def test_preserved_module_is_handed_back_wherever_the_watcher_stands(place: str,
     assert output.split() == ["True"]
 
 
+@pytest.mark.parametrize(
+    "imports",
+    [
+        pytest.param("import pkg.sub", id="the last one that was imported"),
+        pytest.param("import pkg.sub, pkg.other, other", id="with others after it"),
+        pytest.param("import other, pkg.sub, pkg.other", id="with another submodule after it"),
+    ],
+)
+@pytest.mark.parametrize("removed", ["pkg.sub", "pkg.sub, pkg.other"])
+def test_package_has_its_submodule_again_if_the_test_undid_the_rest(
+    imports: str, removed: str, run_script: Run
+) -> None:
+    output = run_script(
+        f"""
+        import sys
+        from importlib.machinery import PathFinder
+
+        from pytest_importsandbox import ImportSandbox
+
+        {imports}
+        import pkg.other
+        before = dict(vars(pkg))
+
+        class Finder:
+            find_spec = staticmethod(PathFinder.find_spec)
+
+        with ImportSandbox():
+            sys.meta_path.insert(0, Finder)
+            saved = {{name: sys.modules.pop(name) for name in {removed!r}.split(", ")}}
+            import pkg.sub, pkg.other
+            sys.meta_path.remove(Finder)
+            sys.modules.update(saved)
+        print([name for name, value in vars(pkg).items() if value is not before.get(name)])
+        """,
+        files={"pkg/__init__.py": "", "pkg/sub.py": "", "pkg/other.py": "", "other.py": ""},
+    )
+
+    assert output == "[]\n"
+
+
 def test_module_that_an_earlier_thread_gets_back_belongs_to_the_outer_state(run_script: Run) -> None:
     output = run_script(
         """

@@ -39,6 +39,14 @@ IMPORTS = {
         sys.modules.pop("pkg.sub", None)
         import pkg.sub
     """,
+    "a finder in front, by hand, both undone": """
+        old = sys.modules.pop("pkg.sub", None)
+        sys.meta_path.insert(0, Finder)
+        import pkg.sub
+        sys.meta_path.remove(Finder)
+        if old is not None:
+            sys.modules["pkg.sub"] = old
+    """,
     "the path finder alone": """
         sys.meta_path[:] = [PathFinder]
         fresh_import("pkg.sub")
