@@ -19,6 +19,8 @@ myst_heading_anchors = 3
 default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+# Everything that is public is imported from the package itself.
+add_module_names = False
 python_display_short_literal_types = True
 
 # The build works without the network, so it has no inventory of the standard library's documentation.

@@ -86,7 +86,7 @@ class Costs:
             for name in most
             if costs[name].seconds > NOTABLE * seconds
         ]
-        terminalreporter.section("imports of isolated tests")
+        terminalreporter.write_sep("=", "imports of isolated tests")
         terminalreporter.write_line(
             f"modules that ran again took {seconds:.2f}s: {', '.join(shown)}. If tests can share them, "
             "import them in conftest.py, or name them in isolated_imports_preserve."

@@ -547,7 +547,7 @@ class LeakSummary:
         if terminalreporter.verbosity < 0:
             terminalreporter.write_line(f"import leaks: {len(leaks)}; without -q they are shown")
             return
-        terminalreporter.section("import leaks")
+        terminalreporter.write_sep("=", "import leaks")
         for line in as_text(leaks):
             terminalreporter.write_line(line)
         for line in unused:

@@ -92,6 +92,14 @@ def test_every_link_has_a_text(page: Path) -> None:
     assert "[](" not in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("page", PAGES, ids=[page.relative_to(DOCS).as_posix() for page in PAGES])
+def test_file_names_keep_their_underscores(page: Path) -> None:
+    """A caption or a heading is Markdown: two underscores without backslashes make the name bold."""
+    text = page.read_text(encoding="utf-8")
+
+    assert re.findall(r"^(?::caption:|#+) [^`\n]*(?<!\\)__.*$", text, re.MULTILINE) == []
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/explanation/sandbox.md"])
 def test_what_a_test_costs_that_is_not_isolated_is_what_the_benchmarks_say(page: str) -> None:
     figure = re.compile(r"5,000 empty tests .*?take ([\d.]+) times as long")

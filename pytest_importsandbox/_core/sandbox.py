@@ -100,7 +100,8 @@ class ImportSandbox:
         """Remove modules and all their submodules, so that the next import runs them again.
 
         Compiled and frozen modules of the standard library stay in place; extension modules of
-        other packages come back as the same objects, unless they are named themselves.
+        other packages come back as the same objects, unless they are named themselves. The running test
+        module stays in place too, and so do the packages that it lies in.
 
         :param names:
             Absolute names of modules, or iterables of them. Those that are not loaded are no error.

@@ -79,7 +79,8 @@ def _packages(effects: ImportEffects, paint: Painter) -> Iterator[str]:
         yield f"  {_share(times[name], total)}  {paint(name, 'bold')}{modules}{aside}"
     if len(slowest) > _PACKAGES:
         rest = slowest[_PACKAGES:]
-        yield f"  {_share(sum(map(times.__getitem__, rest)), total)}  {len(rest)} others"
+        others = "1 other" if len(rest) == 1 else f"{len(rest)} others"
+        yield f"  {_share(sum(map(times.__getitem__, rest)), total)}  {others}"
 
 
 def tree_report(effects: ImportEffects, *, by_time: bool = False, colour: bool = False) -> str:

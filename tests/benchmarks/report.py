@@ -299,18 +299,18 @@ def installed(names: Iterable[str]) -> Iterator[str]:
 def draw(figures: Figures) -> None:
     """Draw how the cost grows."""
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "benchmarks", "font.size": 9})
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure = Figure(figsize=(5.5, 7.5), layout="constrained")
+    upper, lower = figure.subplots(2, 1)
     for way, label, style in (
         ("pytester", "pytester's snapshots", "C1o-"),
         ("importsandbox", "sandbox", "C0s-"),
         ("floor", "dict.copy and dict.update", "k:"),
     ):
         times = [1e6 * min(figures.seconds("test_enter_and_leave", way=way, size=size)) for size in SIZES]
-        left.loglog(SIZES, times, style, label=label, markersize=4)
-    left.set(title="Enter and leave", xlabel="entries in sys.modules", ylabel="µs")
-    left.set_xticks(SIZES, [f"{size:,}" for size in SIZES])
-    left.minorticks_off()
+        upper.loglog(SIZES, times, style, label=label, markersize=4)
+    upper.set(title="Enter and leave", xlabel="entries in sys.modules", ylabel="µs")
+    upper.set_xticks(SIZES, [f"{size:,}" for size in SIZES])
+    upper.minorticks_off()
     for way, label, style in (
         ("in a sandbox", "in a sandbox", "C0s-"),
         ("by hand", "imported and removed by hand", "C1o-"),
@@ -319,12 +319,12 @@ def draw(figures: Figures) -> None:
         times = [
             1e3 * min(figures.seconds("test_import_in_sandbox", way=way, count=count)) for count in COUNTS
         ]
-        right.plot(COUNTS, times, style, label=label, markersize=4)
-    right.set(title="Import, with 1,000 entries", xlabel="modules that the test imports", ylabel="ms")
-    for axes in (left, right):
+        lower.plot(COUNTS, times, style, label=label, markersize=4)
+    lower.set(title="Import, with 1,000 entries", xlabel="modules that the test imports", ylabel="ms")
+    for axes in (upper, lower):
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
-    figure.savefig(PLOT, metadata={"Date": None})
+    figure.savefig(PLOT, transparent=True, metadata={"Date": None})
 
 
 def main() -> None:
