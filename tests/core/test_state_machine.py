@@ -1,10 +1,14 @@
-"""Random sequences of what a test can do to the import state; whatever it was, all is as it was before."""
+"""Random sequences of what a test can do to the import state; whatever it was, all is as it was before.
+
+`IMPORTSANDBOX_SEQUENCES` makes it more of them by hand.
+"""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import itertools
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -30,7 +34,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-SEQUENCES = 500
+SEQUENCES = int(os.environ.get("IMPORTSANDBOX_SEQUENCES", "150"))
 SETTINGS = settings(
     max_examples=SEQUENCES,
     stateful_step_count=15,

@@ -15,7 +15,7 @@ def test_temporary_packages_of_the_same_name(pytester: pytest.Pytester, mode: st
         import pytest
 
 
-        @pytest.mark.parametrize("number", range(50))
+        @pytest.mark.parametrize("number", range(10))
         def test_fixture(number, temp_package, fresh_import):
             assert "package" not in sys.modules
             temp_package("package", {"sub.py": f"NUMBER = {number}"})
@@ -24,7 +24,7 @@ def test_temporary_packages_of_the_same_name(pytester: pytest.Pytester, mode: st
 
         @pytest.mark.isolated_imports
         @pytest.mark.xdist_group("one")
-        @pytest.mark.parametrize("number", range(50))
+        @pytest.mark.parametrize("number", range(10))
         def test_marker(number, tmp_path):
             tmp_path.joinpath("package.py").write_text(f"NUMBER = {number}", encoding="utf-8")
             sys.path.insert(0, str(tmp_path))
@@ -35,7 +35,7 @@ def test_temporary_packages_of_the_same_name(pytester: pytest.Pytester, mode: st
 
     result = pytester.runpytest_subprocess("-p", "xdist", "-n2", f"--dist={mode}")
 
-    result.assert_outcomes(passed=400 if mode == "each" else 200)
+    result.assert_outcomes(passed=80 if mode == "each" else 40)
 
 
 def test_worker_reports_that_a_failure_comes_from_a_second_copy(pytester: pytest.Pytester) -> None:
