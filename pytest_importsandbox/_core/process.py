@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from builtins import __import__ as _import
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -39,7 +39,7 @@ from pytest_importsandbox._core.modules import (
     stays_in_place,
     unbind,
 )
-from pytest_importsandbox._core.names import in_tree, parents, tree
+from pytest_importsandbox._core.names import in_tree, parents, top_level, tree
 from pytest_importsandbox._core.preserved import ExtensionPackages, Imports, Store
 from pytest_importsandbox._core.state import (
     ImportState,
@@ -53,6 +53,9 @@ from pytest_importsandbox._core.watcher import PreservedFinder, Span, Watcher, i
 
 STUCK_AFTER = 30.0
 """Seconds that eviction waits for an import in another thread."""
+
+PATIENCE = 1.0
+"""The same for what is taken up: the import may wait for the test that goes on."""
 
 _MOMENT: Final = 0.001
 
@@ -224,6 +227,7 @@ class Process:
         """Go on with what was put aside; what has changed meanwhile outlives it."""
         span, *inner = aside.spans
         with _import_lock():
+            going_on = _wait_for_imports(aside.modules.packages(), PATIENCE) if imports_in_progress() else ()
             self._look_at_new_modules()
             # First: what ends in the meantime is in the snapshot.
             in_progress = imports_in_progress()
@@ -238,7 +242,7 @@ class Process:
             span.state = after
             self.spans.extend(aside.spans)
             span.imported |= aside.modules.names()
-            aside.modules.apply(after.modules, self.store.modules)
+            aside.modules.apply(after.modules, self.store.modules, set(map(top_level, going_on)))
             after.apply(aside.others)
             # A module puts its finder into place once, wherever that was.
             for name, attribute, entry, front in self.store.late_finders[aside.late_finders :]:
@@ -262,7 +266,11 @@ class Process:
         # What they declared lazily has to be known before they are gone.
         self._look_at_new_modules()
         with _import_lock():
-            _wait_for_imports(roots)
+            if stuck := _wait_for_imports(roots, STUCK_AFTER):
+                raise RuntimeError(
+                    f"{min(stuck)!r} cannot be evicted: another thread has been importing it for "
+                    f"{STUCK_AFTER:g} seconds. Let that import end before, or find out what it waits for."
+                )
             # The first copies are the ones that last.
             for each in self.spans:
                 self._keep(each)
@@ -521,25 +529,23 @@ def _import_lock() -> Iterator[None]:
         _free_import_lock(collects)
 
 
-def _wait_for_imports(roots: tuple[str, ...]) -> None:
-    """Wait until no other thread imports one of some packages; the import lock is held before and after."""
-    __tracebackhide__ = True
-    end = time.monotonic() + STUCK_AFTER
-    while names := _imports_below(roots):
-        if time.monotonic() > end:
-            raise RuntimeError(
-                f"{min(names)!r} cannot be evicted: another thread has been importing it for "
-                f"{STUCK_AFTER:g} seconds. Let that import end before, or find out what it waits for."
-            )
+def _wait_for_imports(roots: Collection[str], seconds: float) -> set[str]:
+    """Wait until no other thread imports one of some packages; return what goes on longer than that.
+
+    The import lock is held before and after.
+    """
+    end = time.monotonic() + seconds
+    while (names := _imports_below(roots)) and time.monotonic() < end:
         # What needs no other import ends now, before the thread begins the next one.
         time.sleep(_MOMENT)
         if _imports_below(roots):
             _imp.release_lock()
             time.sleep(_MOMENT)
             _imp.acquire_lock()
+    return names
 
 
-def _imports_below(roots: tuple[str, ...]) -> set[str]:
+def _imports_below(roots: Collection[str]) -> set[str]:
     """The modules of some packages that other threads are importing."""
     return imports_in_progress(lambda name: in_tree(name, roots))
 

@@ -24,7 +24,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Final, Protocol, Self
 
 from pytest_importsandbox._core.modules import MISSING, class_defines, is_imported_as, is_module, namespace
-from pytest_importsandbox._core.names import parents
+from pytest_importsandbox._core.names import parents, top_level
 
 
 @dataclass(frozen=True)
@@ -325,8 +325,12 @@ class ModulesDifference:
         if name in modules:
             self.own.setdefault(name, modules[name])
 
-    def apply(self, row: ModulesRow, preserved: Mapping[str, Any]) -> None:
-        """Bring it about in `sys.modules`, of which a row is the snapshot."""
+    def packages(self) -> set[str]:
+        """The top-level packages of all that another module stands for outside, or none."""
+        return {top_level(name) for name in (*self.own, *self.gone) if type(name) is str}
+
+    def apply(self, row: ModulesRow, preserved: Mapping[str, Any], spared: Collection[str]) -> None:
+        """Bring it about in `sys.modules`, of which a row is the snapshot; some packages lose nothing."""
         table, outer = row.table, row.saved
         for name in (*(self.usual - self.fewer), *self.more):
             table[name] = preserved[name]
@@ -336,22 +340,26 @@ class ModulesDifference:
                 table[name] = module
         for name, module in self.gone.items():
             # What has been imported outside since is there for all.
-            if outer.get(name, MISSING) is module:
+            if outer.get(name, MISSING) is module and (
+                type(name) is not str or top_level(name) not in spared
+            ):
                 table.pop(name, None)
         for name in takewhile(partial(is_not, self.mark), reversed(outer)):
-            self._let_in(name, table)
+            if type(name) is str and top_level(name) not in spared:
+                self._let_in(name, outer[name], table)
         if self.last and _gil_enabled():
             _move_to_end(table, self.last)
 
-    def _let_in(self, name: str, table: dict[str, Any]) -> None:
+    def _let_in(self, name: str, module: Any, table: dict[str, Any]) -> None:
         """Bring what has been imported outside together with a package that is another one here."""
-        package, _, child = name.rpartition(".") if type(name) is str else ("", "", "")
+        package, _, child = name.rpartition(".")
         if name in self.own or not any(each in self.own for each in parents(name)):
             return
         if self.keeps_its_own:
             table.pop(name, None)
         elif (attributes := namespace(self.own.get(package))) is not None:
-            attributes[child] = table[name]
+            # Not what `table` has: a thread that has just loaded it takes it out and puts it back.
+            attributes[child] = module
 
 
 def _changed_names(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

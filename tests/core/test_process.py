@@ -241,6 +241,42 @@ def test_eviction_names_the_module_whose_import_does_not_end(
     )
 
 
+def test_package_that_was_evicted_is_absent_again_when_another_thread_has_imported_it(
+    gate: ModuleType,
+) -> None:
+    importlib.import_module("slowpkg")
+    thread = Importing("slowpkg.sub")
+
+    with ImportSandbox() as sandbox:
+        sandbox.evict("slowpkg")
+        with suspended(sandbox):
+            thread.may_begin.set()
+            assert gate.begun.wait(PATIENCE)
+            threading.Timer(0.05, gate.go.set).start()
+        (sub,) = thread.finish()
+        assert "slowpkg" not in sys.modules
+
+    assert sys.modules["slowpkg"].sub is sub
+
+
+def test_package_that_was_evicted_stays_while_another_thread_imports_it_without_end(
+    gate: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_module, "PATIENCE", 0.01)
+    importlib.import_module("slowpkg")
+    thread = Importing("slowpkg.sub")
+
+    with ImportSandbox() as sandbox:
+        sandbox.evict("slowpkg")
+        with suspended(sandbox):
+            thread.may_begin.set()
+            assert gate.begun.wait(PATIENCE)
+        gate.go.set()
+        (sub,) = thread.finish()
+
+    assert sys.modules["slowpkg"].sub is sub
+
+
 def test_eviction_does_not_wait_for_imports_of_other_packages(gate: ModuleType) -> None:
     thread = Importing("slow")
 
