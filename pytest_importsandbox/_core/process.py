@@ -344,7 +344,7 @@ class Process:
         try:
             span = self.open(tuple(each for span in aside.spans for each in span.preserve))
             try:
-                with self.watcher.on_behalf_of_nobody(), suppress(Exception):
+                with self.watcher.on_behalf_of_nobody(), suppress(Exception, SystemExit):
                     _import(name)
             finally:
                 self.close(span)

@@ -88,6 +88,25 @@ def test_first_copy_is_preserved_though_a_second_took_its_place_in_the_same_sand
     assert output == ["False", "False", "True True"]
 
 
+def test_package_that_exits_if_it_is_imported_without_a_block_is_imported_under_it(run: Run) -> None:
+    output = run(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="exits") as sandbox:
+            sandbox.block("helper")
+            import exits
+            print(exits.X)
+        """,
+        files={
+            "exits.py": "try:\n    import helper\nexcept ImportError:\n    X = 1\nelse:\n    raise SystemExit",
+            "helper.py": "",
+        },
+    )
+
+    assert output == ["1"]
+
+
 def test_package_that_is_first_imported_under_a_block_is_preserved_as_it_is_without(run: Run) -> None:
     output = run(
         """
