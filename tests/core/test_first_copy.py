@@ -99,7 +99,14 @@ def test_package_that_exits_if_it_is_imported_without_a_block_is_imported_under_
             print(exits.X)
         """,
         files={
-            "exits.py": "try:\n    import helper\nexcept ImportError:\n    X = 1\nelse:\n    raise SystemExit",
+            "exits.py": """
+try:
+    import helper
+except ImportError:
+    X = 1
+else:
+    raise SystemExit
+""",
             "helper.py": "",
         },
     )
