@@ -119,8 +119,6 @@ class Preserved:
     """Whether it may run again elsewhere."""
     imports: set[str] | None = None
     """What it asks for, by its code as well; known when somebody needed to know."""
-    environments: list[Environment] = field(default_factory=list)
-    """Where it has been found to turn out the same."""
     bound: Any = MISSING
     """What its package has under its name, if that is to be bound again."""
     finders: list[tuple[str, Any, bool]] = field(default_factory=list)
@@ -137,6 +135,8 @@ class Footprint:
     finders: list[tuple[str, Any, bool]]
     answers: dict[frozenset[str], bool] = field(default_factory=dict)
     """Whether one of the packages asks for one of certain others, as far as that was needed."""
+    environments: list[Environment] = field(default_factory=list)
+    """Where all of the shared modules have been found in the same files."""
 
     def without(self, roots: Iterable[str]) -> Footprint:
         """The same without some packages."""
@@ -433,10 +433,12 @@ class Store:
             self._gets_the_same(asked, seen) for each in shared.values() for asked, seen in each.seen.items()
         ):
             return False
-        return all(
-            environment.is_among(preserved.environments) or self._is_found_again(each, preserved, environment)
-            for each, preserved in shared.items()
-        )
+        if environment.is_among(footprint.environments):
+            return True
+        if not all(self._is_found_again(each, preserved, environment) for each, preserved in shared.items()):
+            return False
+        footprint.environments.append(environment)
+        return True
 
     def _gets_the_same(self, name: str, seen: object) -> bool:
         """Whether importing a name gives what it gave, as far as that is known without looking for a file."""
@@ -447,7 +449,7 @@ class Store:
         """Whether a module comes from the same file here, and what it did not find is not found."""
         package, spec = name.rpartition(".")[0], spec_of(preserved.module)
         found = namespace(environment.find(name, package)) if not package else spec
-        same = (
+        return (
             found is not None
             and found.get("origin") == spec.get("origin")
             and (spec.get("origin") is not None or _locations(found) == _locations(spec))
@@ -457,9 +459,6 @@ class Store:
                 if seen is MISSING
             )
         )
-        if same:
-            preserved.environments.append(environment)
-        return same
 
 
 class Environment:

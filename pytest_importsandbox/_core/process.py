@@ -103,8 +103,8 @@ class Process:
         self.distributions: Final = HiddenDistributions(
             lambda name: in_tree(name, self.watcher.blocked_for_run)
         )
-        self._looked_at: Final[set[str]] = set()
-        """Preserved modules that the indexes know, by the name under which they are back."""
+        self._looked_at: Final[dict[str, Any]] = {}
+        """The preserved modules that the indexes know, by name."""
         self._usual: frozenset[str] = frozenset()
         """Preserved modules that the last test module had loaded."""
         self._file_finders: list[object] = []
@@ -395,25 +395,22 @@ class Process:
 
     def _look_at(self, names: list[str]) -> None:
         """Let the indexes look at some modules, and forget those that are gone."""
-        modules = sys.modules.copy()
-        names = [name for name in names if self._is_worth_a_look(name, modules.get(name, MISSING))]
+        modules, preserved, known = sys.modules.copy(), self.store.modules, self._looked_at
+        # A preserved module comes back as it was, and what is known of it while it is absent stays true.
+        names = [
+            name
+            for name in names
+            if name not in preserved or (name in modules and modules[name] is not known.get(name, MISSING))
+        ]
         for index in self.indexes:
             index.look_at(names, modules)
+        for name in names:
+            if name in preserved and modules[name] is preserved[name]:
+                known[name] = modules[name]
+            else:
+                known.pop(name, None)
         # What is still loading goes on to change.
         self.watcher.not_looked_at.update(name for name in names if is_loading(modules.get(name)))
-
-    def _is_worth_a_look(self, name: str, module: object) -> bool:
-        """Whether the indexes may not know a module; a preserved one comes back as it was."""
-        if name not in self.store:
-            return True
-        if module is MISSING:
-            return False
-        if module is not self.store.modules[name]:
-            self._looked_at.discard(name)
-            return True
-        is_new = name not in self._looked_at
-        self._looked_at.add(name)
-        return is_new
 
     def _note_unseen(self) -> None:
         """Note in every open span what imports bound that the watcher was not asked for."""
