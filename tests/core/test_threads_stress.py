@@ -83,7 +83,8 @@ while time.monotonic() < end and not errors:
                     lambda: sandbox.evict("victim"),
                     lambda: sandbox.fresh_import("victim.deep"),
                     lambda: importlib.reload(outer),
-                    lambda: sys.path.reverse(),
+                    # In another order, an import that is looking for a file could pass over an entry.
+                    lambda: sys.path.append("nowhere"),
                     lambda: sys.modules.update(fake=object()),
                 ]
             )()
