@@ -52,7 +52,8 @@ def test_warning_of_a_module_is_attributed_to_the_module_that_imports_it(write_m
     assert attributed == (str(directory / "user.py"), 2)
 
 
-def test_summary_of_pytest_names_the_test(pytester: pytest.Pytester) -> None:
+def test_summary_of_pytest_names_the_test(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONWARNINGS", raising=False)
     pytester.makepyfile(old=DEPRECATED)
     pytester.makepyfile(
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 import time
 from collections.abc import Callable
@@ -10,6 +11,14 @@ from pathlib import Path
 import pytest
 
 from pytest_importsandbox import ImportEffects, import_effects
+
+
+@pytest.fixture(autouse=True)
+def usual_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Observe imports without what this run makes of warnings."""
+    monkeypatch.delenv("PYTHONWARNINGS", raising=False)
+    # What the development mode and the option -b have added is expected to be there.
+    monkeypatch.setattr(sys, "warnoptions", [each for each in sys.warnoptions if each != "error"])
 
 
 @pytest.fixture

@@ -763,7 +763,11 @@ def test_libraries_of_ctypes_are_told(effects_of: Observe, tmp_path: Path) -> No
         ("import copyreg; copyreg.pickle(type('K', (), {}), print)", "copyreg inkhorn.sub.K"),
         ("import builtins; builtins.ink = 5", "builtins.ink"),
         ("import builtins; builtins.ascii = repr", "builtins.ascii"),
-        ("import faulthandler; faulthandler.enable()", "faulthandler"),
+        pytest.param(
+            "import faulthandler; faulthandler.enable()",
+            "faulthandler",
+            marks=pytest.mark.skipif(sys.flags.dev_mode, reason="it is enabled in development mode"),
+        ),
         ("import tracemalloc; tracemalloc.start()", "tracemalloc"),
         ("import sys; sys.addaudithook(lambda event, arguments: None)", "audit hook"),
         pytest.param(
