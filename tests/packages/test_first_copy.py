@@ -41,12 +41,17 @@ def use_sqlalchemy() -> None:
     import sqlalchemy as sa
 
     table = sa.Table("item", sa.MetaData(), sa.Column("name", sa.String))
-    with sa.create_engine("sqlite://").begin() as connection:
-        table.create(connection)
-        connection.execute(table.insert(), [{"name": "a"}])
-        with pytest.raises(sa.exc.OperationalError):
-            connection.execute(sa.text("nonsense"))
-        (row,) = connection.execute(table.select())
+    engine = sa.create_engine("sqlite://")
+    try:
+        with engine.begin() as connection:
+            table.create(connection)
+            connection.execute(table.insert(), [{"name": "a"}])
+            with pytest.raises(sa.exc.OperationalError):
+                connection.execute(sa.text("nonsense"))
+            (row,) = connection.execute(table.select())
+    finally:
+        # From Python 3.13 on, a connection that nobody closes is a ResourceWarning.
+        engine.dispose()
 
     assert isinstance(row, sa.Row)
     assert row._mapping["name"] == "a"
