@@ -472,9 +472,24 @@ def imports_in_progress(names: Callable[[str], bool] = lambda name: True) -> set
     if not _module_locks:
         return set()
     me = threading.get_ident()
-    # A lock without an owner counts: its thread can take it, and go on, without the import lock.
+    # Asked before the owners are: whoever is past that point by then is one of them.
+    takes_a_lock = _another_thread_takes_a_lock(me)
     return {
         name
         for name in list(_module_locks)
-        if names(name) and (lock := owned_lock(name)) is not None and lock.owner != me
+        if names(name)
+        and (lock := owned_lock(name)) is not None
+        and (takes_a_lock if lock.owner is None else lock.owner != me)
     }
+
+
+def _another_thread_takes_a_lock(me: int) -> bool:
+    """Whether another thread may be about to take the lock of a module, for which it needs no import lock.
+
+    If not, locks without an owner are mere remains: from Python 3.15 on, the traceback of a failed import
+    holds the lock for as long as somebody keeps the exception.
+    """
+    return any(
+        thread != me and frame.f_code.co_filename == _ModuleLockManager.__enter__.__code__.co_filename
+        for thread, frame in sys._current_frames().items()
+    )

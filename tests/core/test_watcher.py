@@ -6,8 +6,9 @@ import importlib
 import importlib.util
 import textwrap
 import threading
+import time
 from collections.abc import Callable, Mapping
-from importlib._bootstrap import _get_module_lock  # type: ignore[attr-defined]
+from importlib._bootstrap import _blocking_on, _get_module_lock  # type: ignore[attr-defined]
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -268,10 +269,32 @@ def test_imports_in_progress_can_be_asked_for_by_name() -> None:
     assert imports_in_progress(lambda name: name == "fast") == set()
 
 
-def test_import_whose_lock_is_about_to_be_taken_is_in_progress() -> None:
+def test_import_whose_lock_is_about_to_be_taken_is_in_progress(write_modules: Write) -> None:
+    write_modules({"soon.py": ""})
     lock = _get_module_lock("soon")
+    thread = threading.Thread(target=importlib.import_module, args=["soon"])
+    with lock.lock:
+        thread.start()
+        while not _blocking_on.get(thread.ident):
+            time.sleep(0.001)
+        owner, names = lock.owner, imports_in_progress()
+    thread.join(PATIENCE)
 
-    assert (lock.owner, imports_in_progress()) == (None, {"soon"})
+    assert (owner, names) == (None, {"soon"})
+
+
+def test_lock_that_somebody_keeps_after_the_import_is_not_in_progress() -> None:
+    lock = _get_module_lock("over")
+
+    assert (lock.owner, imports_in_progress()) == (None, set())
+
+
+def test_failed_import_whose_exception_is_kept_is_not_in_progress() -> None:
+    with pytest.raises(ModuleNotFoundError) as kept:
+        importlib.import_module("there_is_no_such_module")
+
+    assert kept.tb is not None
+    assert imports_in_progress() == set()
 
 
 def test_imports_of_this_thread_are_not_in_progress(write_modules: Write) -> None:
