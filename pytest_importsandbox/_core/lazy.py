@@ -443,6 +443,9 @@ class Hooks:
     def committed(self, states: Iterable[ImportState]) -> None:
         """An import is over whose effects stay until these sandboxes end."""
 
+    def ended(self) -> None:
+        """No sandbox is open any more."""
+
 
 class LazyHooks(Hooks):  # from 3.15
     """What lazy imports add to the life of a sandbox."""
@@ -527,6 +530,10 @@ class LazyHooks(Hooks):  # from 3.15
         for state in states:
             assert isinstance(state, LazyImportState)
             state.names.note_pending()
+
+    def ended(self) -> None:
+        # The notes lead to modules, which nobody else may want to keep.
+        self._noted = (-1, None, {})
 
 
 def hooks() -> Hooks:

@@ -174,6 +174,7 @@ class Process:
             self._remember_modules(span.state)
             self.store.forget_asked()
             self.watcher.handed_back.clear()
+            self.hooks.ended()
 
     def commit(self, trial: Span) -> None:
         """End a span, but let its effects stay until the one around it ends."""
