@@ -410,7 +410,8 @@ class LazyImportState(ImportState):  # from 3.15
         noted = hooks.unresolved(self.modules.saved, declared.pending)
         self.names = NamesRow(self.modules.saved, noted, hooks.pending)
         # The names last: what runs before them may resolve one.
-        self.rows += (SettingsRow(), declared, self.names)
+        self.settings, self.declared = SettingsRow(), declared
+        self.rows += (self.settings, self.declared, self.names)
 
 
 class Hooks:
