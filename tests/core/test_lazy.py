@@ -6,6 +6,7 @@ import builtins
 import gc
 import importlib
 import inspect
+import re
 import sys
 import types
 import weakref
@@ -22,6 +23,9 @@ from pytest_importsandbox._core.process import process
 
 HAS_LAZY_IMPORTS = hasattr(sys, "lazy_modules")
 REASON = "lazy imports came with Python 3.15"
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "lazy-import-statement.md"
+CODE_BLOCK = re.compile(r"^```\{code-block\} python\n:caption: (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 _sys: Any = sys
 Write = Callable[[Mapping[str, str]], Path]
@@ -963,10 +967,9 @@ def test_loaded_submodule_of_a_preserved_package_is_not_declared_again(write: Wr
     )
     with ImportSandbox(preserve="kept_loaded") as sandbox:
         importlib.import_module("kept_loaded.user")
-    with sandbox:
-        importlib.import_module("kept_loaded.user").use()
 
     with sandbox:
+        importlib.import_module("kept_loaded.sub")
         importlib.import_module("kept_loaded.user")
         loaded = "kept_loaded.sub" in sys.modules
         declared = "kept_loaded.sub" in _sys.lazy_modules
@@ -1177,6 +1180,22 @@ def test_module_that_no_sandbox_forgot_is_freed(write: Write) -> None:
     gc.collect()
 
     assert reference() is None
+
+
+# -- The page about them
+
+
+def test_examples_of_the_documentation_do_what_they_show(pytester: pytest.Pytester) -> None:
+    """On older versions, tests/docs runs the page, but nearly all of its tests are skipped there."""
+    if not HAS_LAZY_IMPORTS:
+        pytest.skip(REASON)
+    files = dict(CODE_BLOCK.findall(PAGE.read_text(encoding="utf-8")))
+    for name, source in files.items():
+        pytester.path.joinpath(name.replace("\\", "")).write_text(source, encoding="utf-8")
+
+    result = pytester.runpytest_inprocess()
+
+    result.assert_outcomes(passed=sum(source.count("\ndef test_") for source in files.values()))
 
 
 # -- pending()
