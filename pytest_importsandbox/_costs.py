@@ -17,7 +17,7 @@ from typing import Any, Final
 import pytest
 
 from pytest_importsandbox._core.process import process
-from pytest_importsandbox._core.watcher import owned_lock
+from pytest_importsandbox._core.watcher import is_held, owned_lock
 
 NOTABLE: Final = 0.1
 """The share of the run from which on the modules are named, and the share of these that one must have."""
@@ -53,11 +53,13 @@ class Costs:
     def _measure(self, name: str, target: ModuleType | None) -> None:
         """Measure an import that no other one asked for, from now on until its lock is gone."""
         thread = threading.get_ident()
-        if not process.spans or thread in self._pending:
+        pending = self._pending.get(thread)
+        # From Python 3.15 on, the exception of a failed import keeps its lock, which nobody holds then.
+        if not process.spans or (pending is not None and is_held(pending())):
             return
         lock = owned_lock(name)
         # There is none where somebody only asks where a module can be found.
-        if lock is None or lock.owner != thread:
+        if not is_held(lock):
             return
         start = time.perf_counter()
 

@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib._bootstrap import _module_locks  # type: ignore[attr-defined]
 from itertools import chain, compress, pairwise, repeat
 from operator import call, is_, is_not, itemgetter
 from types import FunctionType, ModuleType
@@ -33,6 +32,7 @@ from pytest_importsandbox._core.modules import (
 from pytest_importsandbox._core.names import in_tree, parents, top_level
 from pytest_importsandbox._core.process import process
 from pytest_importsandbox._core.state import FINDER_METHODS, FinderMethodsRow
+from pytest_importsandbox._core.watcher import is_held, owned_lock
 
 KINDS: Final = ("modules", "path", "meta_path", "path_hooks", "finder", "reload", "attribute")
 _LISTS: Final = ("path", "meta_path", "path_hooks")
@@ -339,14 +339,15 @@ class ImportRecorder:
         """Be told by the watcher that the import or reload of a module begins."""
         self.asked.append(name)
         thread = threading.get_ident()
-        if thread in self._running:
+        running = self._running.get(thread)
+        # From Python 3.15 on, the exception of a failed import keeps its lock, which nobody holds then.
+        if running is not None and is_held(running()):
             return
         if target is not None:
             self._note_reload(name, target)
             return
-        reference = _module_locks.get(name)
-        lock = None if reference is None else reference()
-        if lock is not None and lock.owner == thread and not self._is_suspect(name):
+        lock = owned_lock(name)
+        if is_held(lock) and not self._is_suspect(name):
             self._running[thread] = weakref.ref(lock, partial(self._end, thread, Picture()))
 
     def _note_reload(self, name: str, module: ModuleType) -> None:

@@ -22,6 +22,7 @@ from importlib._bootstrap import (  # type: ignore[attr-defined]
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from importlib.util import _LazyModule  # type: ignore[attr-defined]
+from traceback import walk_stack
 from types import ModuleType
 from typing import Any, Final
 
@@ -457,7 +458,11 @@ def _first_spec(among: Iterable[Any], name: str, path: Sequence[str] | None) -> 
 
 def is_being_imported(name: str) -> bool:
     """Whether this thread imports a module; if not, somebody asks where it can be found."""
-    lock = owned_lock(name)
+    return is_held(owned_lock(name))
+
+
+def is_held(lock: Any) -> bool:
+    """Whether this thread holds the lock of a module, if there is one."""
     return lock is not None and lock.owner == threading.get_ident()
 
 
@@ -472,24 +477,27 @@ def imports_in_progress(names: Callable[[str], bool] = lambda name: True) -> set
     if not _module_locks:
         return set()
     me = threading.get_ident()
-    # Asked before the owners are: whoever is past that point by then is one of them.
-    takes_a_lock = _another_thread_takes_a_lock(me)
+    # Asked before the owners are: whoever has taken the lock by then is one of them.
+    others_import = _other_threads_import(me)
     return {
         name
         for name in list(_module_locks)
         if names(name)
         and (lock := owned_lock(name)) is not None
-        and (takes_a_lock if lock.owner is None else lock.owner != me)
+        and (others_import if lock.owner is None else lock.owner != me)
     }
 
 
-def _another_thread_takes_a_lock(me: int) -> bool:
-    """Whether another thread may be about to take the lock of a module, for which it needs no import lock.
+def _other_threads_import(me: int) -> bool:
+    """Whether another thread is in the middle of an import, and may take a lock that has no owner yet.
 
-    If not, locks without an owner are mere remains: from Python 3.15 on, the traceback of a failed import
-    holds the lock for as long as somebody keeps the exception.
+    It needs no import lock for that. Where there is none, locks without an owner are mere remains: from
+    Python 3.15 on, the traceback of a failed import holds the lock for as long as somebody keeps the
+    exception.
     """
     return any(
-        thread != me and frame.f_code.co_filename == _ModuleLockManager.__enter__.__code__.co_filename
-        for thread, frame in sys._current_frames().items()
+        frame.f_code.co_filename == _ModuleLockManager.__enter__.__code__.co_filename
+        for thread, innermost in sys._current_frames().items()
+        if thread != me
+        for frame, _ in walk_stack(innermost)
     )

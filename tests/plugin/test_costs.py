@@ -63,6 +63,26 @@ def test_modules_that_cost_most_come_first_and_those_that_cost_little_not_at_all
     result.stdout.fnmatch_lines(["*took 14.20s: slower (2 times, 8.00s), slow (2 times, 6.00s). If *"])
 
 
+def test_module_is_measured_after_one_whose_lock_somebody_keeps(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        first="",
+        slow=PASS.format(4),
+        test_it=TEST.format(
+            """
+    from importlib._bootstrap import _get_module_lock
+
+    kept = _get_module_lock("first")
+    import first
+    import slow
+"""
+        ),
+    )
+
+    result = pytester.runpytest()
+
+    result.stdout.fnmatch_lines([LINE])
+
+
 @pytest.mark.parametrize(
     ("seconds", "body", "arguments"),
     [

@@ -1032,3 +1032,26 @@ def test_who_left_it_is_no_victim_nor_is_a_doctest_whose_code_is_not_known(pytes
     result.assert_outcomes(passed=1, errors=1, failed=1)
     result.stdout.fnmatch_lines(["*::test_leaks: 1 later *"])
     result.stdout.no_fnmatch_line("*looks it up*")
+
+
+def test_test_is_told_from_an_import_whose_lock_somebody_keeps(pytester: pytest.Pytester) -> None:
+    """From Python 3.15 on, the exception of a failed import does."""
+    pytester.makepyfile(
+        one="",
+        two="",
+        test_it="""
+        import sys
+        from importlib._bootstrap import _get_module_lock
+
+
+        def test_it():
+            kept = _get_module_lock("one")
+            import one
+            import two
+            sys.path.append("somewhere")
+        """,
+    )
+
+    result = pytester.runpytest_subprocess("--import-leaks=report")
+
+    result.stdout.fnmatch_lines(["*sys.path has gained 'somewhere'"])
