@@ -431,9 +431,9 @@ class Process:
         with suppress(Exception):
             if not is_first(self.watcher):
                 span.state.note_unseen()
-            span.state.note_moved()
             self._keep(span, own)
             self._keep_finders(span)
+            span.state.note_moved()
 
     def _keep(self, span: Span, own: Mapping[str, Any] | None = None) -> None:
         """Preserve what must run only once of all that a span added."""

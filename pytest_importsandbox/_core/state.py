@@ -205,6 +205,8 @@ class ModulesRow(PlainRow):
         Where they are the last ones anyway, putting back leaves no trace.
         """
         now, before = list(self.table), list(self.saved)
+        if now[: len(before)] == before:
+            return []
         first = _first_difference(now, before)
         stayed = iter(before[first:])
         rest = dropwhile(lambda name: any(map(is_, stayed, repeat(name))), now[first:])
@@ -634,7 +636,8 @@ class BindingsRow(PlainRow):
 
         Without any names it is the last ones: there, putting back leaves no trace.
         """
-        for name in names or takewhile(lambda name: self._differs(name) is not False, reversed(self.modules)):
+        last = takewhile(lambda name: self._differs(name) is not False, reversed(self.modules))
+        for name in names or (last if self.last_differs() else ()):
             attributes, child = self._place(name)
             if attributes is not None and self._differs(name):
                 self._note_imported(name, attributes, child, attributes.get(child))

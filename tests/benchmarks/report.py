@@ -208,8 +208,8 @@ def rows_of(figures: Figures) -> Iterator[Row]:
                 figures.seconds("test_change_of_module", way="floor", size=size),
             )
     for suite, what in (
-        ("pandas", "that import pandas"),
-        ("library", "that import a library of 100 modules"),
+        ("pandas", "import pandas"),
+        ("library", "import a library of 100 modules"),
     ):
         isolated, together, process = (
             figures.seconds("test_files", suite=suite, way=way)
