@@ -334,6 +334,10 @@ class ModulesDifference:
     def apply(self, row: ModulesRow, preserved: Mapping[str, Any], spared: Collection[str]) -> None:
         """Bring it about in `sys.modules`, of which a row is the snapshot; some packages lose nothing."""
         table, outer = row.table, row.saved
+
+        def is_spared(name: object) -> bool:
+            return type(name) is str and top_level(name) in spared
+
         for name in (*(self.usual - self.fewer), *self.more):
             table[name] = preserved[name]
         for name, module in self.own.items():
@@ -342,19 +346,17 @@ class ModulesDifference:
                 table[name] = module
         for name, module in self.gone.items():
             # What has been imported outside since is there for all.
-            if outer.get(name, MISSING) is module and (
-                type(name) is not str or top_level(name) not in spared
-            ):
+            if outer.get(name, MISSING) is module and not is_spared(name):
                 table.pop(name, None)
         for name in takewhile(partial(is_not, self.mark), reversed(outer)):
-            if type(name) is str and top_level(name) not in spared:
+            if not is_spared(name):
                 self._let_in(name, outer[name], table)
         if self.last and _gil_enabled():
             _move_to_end(table, self.last)
 
     def _let_in(self, name: str, module: Any, table: dict[str, Any]) -> None:
         """Bring what has been imported outside together with a package that is another one here."""
-        package, _, child = name.rpartition(".")
+        package, _, child = name.rpartition(".") if type(name) is str else ("", "", "")
         if name in self.own or not any(each in self.own for each in parents(name)):
             return
         if self.keeps_its_own:
@@ -603,18 +605,14 @@ class BindingsRow(PlainRow):
 
     def note_before(self, name: str) -> None:
         """Note what a package, which outlives the sandbox now, had for a submodule before."""
-        package, _, child = name.rpartition(".")
-        attributes = namespace(self._outliving(package))
+        attributes, child = self._place(name)
         if attributes is not None and (id(attributes), child) not in self.noted:
             self._add(Binding(attributes, child, self._value_before(name, attributes)))
 
     def note_unseen(self, added: Mapping[str, Any]) -> None:
         """Note what the imports of some modules bound that went past the watcher."""
         for name, module in added.items():
-            package, _, child = name.rpartition(".") if type(name) is str else ("", "", "")
-            parent = self._outliving(package)
-            # Most of what is added lies in packages that are new as well.
-            attributes = None if parent is MISSING else namespace(parent)
+            attributes, child = self._place(name)
             if attributes is not None and attributes.get(child, MISSING) is module:
                 self._add_bound(attributes, child, self._value_before(name, attributes))
 
@@ -646,6 +644,7 @@ class BindingsRow(PlainRow):
         """The attributes of the package that a submodule has, and its name there."""
         package, _, child = name.rpartition(".") if type(name) is str else ("", "", "")
         parent = self._outliving(package)
+        # Most of what is imported lies in packages that are new as well.
         return None if parent is MISSING else namespace(parent), child
 
     def _differs(self, name: Any) -> bool | None:
