@@ -1,23 +1,18 @@
-"""What it cost that modules ran again in isolated tests, for the end of a run.
-
-An import begins when the watcher is asked, and ends when its module lock is gone: only the import itself
-holds that. So a weak reference to the lock is called at the end, and nothing gets between a module and its
-loader.
-"""
+"""What it cost that modules ran again in isolated tests, for the end of a run."""
 
 from __future__ import annotations
 
-import threading
 import time
-import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from pytest_importsandbox._core.process import process
-from pytest_importsandbox._core.watcher import is_held, owned_lock
+from pytest_importsandbox._core.watcher import OutermostImports
 
 NOTABLE: Final = 0.1
 """The share of the run from which on the modules are named, and the share of these that one must have."""
@@ -42,8 +37,7 @@ class Costs:
         self._start = time.perf_counter()
         self._modules: dict[str, Cost] = {}
         """By name; the first run of a module costs nothing."""
-        self._pending: dict[int, weakref.ref[Any]] = {}
-        """By thread, a reference to the lock of the import that goes on."""
+        self._imports = OutermostImports()
         process.watcher.observers.append(self._measure)
         config.add_cleanup(self._stop)
 
@@ -51,28 +45,20 @@ class Costs:
         process.watcher.observers.remove(self._measure)
 
     def _measure(self, name: str, target: ModuleType | None) -> None:
-        """Measure an import that no other one asked for, from now on until its lock is gone."""
-        thread = threading.get_ident()
-        pending = self._pending.get(thread)
-        # From Python 3.15 on, the exception of a failed import keeps its lock, which nobody holds then.
-        if not process.spans or (pending is not None and is_held(pending())):
-            return
-        lock = owned_lock(name)
-        # There is none where somebody only asks where a module can be found.
-        if not is_held(lock):
-            return
-        start = time.perf_counter()
+        """Measure an import that no other one asked for."""
+        if process.spans:
+            self._imports.follow(name, partial(self._begin, name))
 
-        def ended(_: object) -> None:
-            del self._pending[thread]
-            cost = self._modules.get(name)
-            if cost is None:
-                self._modules[name] = Cost()
-            else:
-                cost.runs += 1
-                cost.seconds += time.perf_counter() - start
+    def _begin(self, name: str) -> Callable[[], None]:
+        return partial(self._end, name, time.perf_counter())
 
-        self._pending[thread] = weakref.ref(lock, ended)
+    def _end(self, name: str, start: float) -> None:
+        cost = self._modules.get(name)
+        if cost is None:
+            self._modules[name] = Cost()
+        else:
+            cost.runs += 1
+            cost.seconds += time.perf_counter() - start
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Name the modules that ran again, if that took more than a tenth of the run."""

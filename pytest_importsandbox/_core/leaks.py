@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -32,7 +31,7 @@ from pytest_importsandbox._core.modules import (
 from pytest_importsandbox._core.names import in_tree, parents, top_level
 from pytest_importsandbox._core.process import process
 from pytest_importsandbox._core.state import FINDER_METHODS, FinderMethodsRow
-from pytest_importsandbox._core.watcher import is_held, owned_lock
+from pytest_importsandbox._core.watcher import OutermostImports
 
 KINDS: Final = ("modules", "path", "meta_path", "path_hooks", "finder", "reload", "attribute")
 _LISTS: Final = ("path", "meta_path", "path_hooks")
@@ -320,8 +319,7 @@ class ImportRecorder:
 
     def __init__(self, is_suspect: Callable[[str], bool]) -> None:
         self._is_suspect = is_suspect
-        self._running: dict[int, weakref.ref[Any]] = {}
-        """By thread: the lock of the outermost import that runs there."""
+        self._running = OutermostImports()
         self.by: object = None
         """Who is running at present."""
         self.changes: list[Change] = []
@@ -332,23 +330,18 @@ class ImportRecorder:
 
     def begin(self) -> None:
         """Forget what was noted, and note from now on."""
-        self._running.clear()
+        self._running.forget()
         self.changes, self.reloads, self.asked = [], [], []
 
     def __call__(self, name: str, target: ModuleType | None) -> None:
         """Be told by the watcher that the import or reload of a module begins."""
         self.asked.append(name)
-        thread = threading.get_ident()
-        running = self._running.get(thread)
-        # From Python 3.15 on, the exception of a failed import keeps its lock, which nobody holds then.
-        if running is not None and is_held(running()):
+        if self._running.is_one_going_on():
             return
         if target is not None:
             self._note_reload(name, target)
-            return
-        lock = owned_lock(name)
-        if is_held(lock) and not self._is_suspect(name):
-            self._running[thread] = weakref.ref(lock, partial(self._end, thread, Picture()))
+        elif not self._is_suspect(name):
+            self._running.follow(name, self._begin)
 
     def _note_reload(self, name: str, module: ModuleType) -> None:
         attributes = namespace(module)
@@ -356,9 +349,11 @@ class ImportRecorder:
         if attributes is not None and not is_noted and not process.spans:
             self.reloads.append(Reload(name, module, attributes.copy(), self.by))
 
-    def _end(self, thread: int, before: Picture, _: object) -> None:
+    def _begin(self) -> Callable[[], None]:
+        return partial(self._end, Picture())
+
+    def _end(self, before: Picture) -> None:
         """Note what an import has changed, now that it is over."""
-        self._running.pop(thread, None)
         self.changes += (change.without_modules() for change in differences(before, Picture()))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -470,6 +471,43 @@ def owned_lock(name: str) -> Any:
     """The lock of a module that is being imported by any thread."""
     reference = _module_locks.get(name)
     return reference() if reference is not None else None
+
+
+class OutermostImports:
+    """The imports that no other one asked for, one in each thread, from their beginning to their end.
+
+    An import begins when the watcher is asked, and ends when its module lock is gone: only the import itself
+    holds that. So a weak reference to the lock is called at the end, and nothing gets between a module and
+    its loader.
+    """
+
+    def __init__(self) -> None:
+        self._locks: Final[dict[int, weakref.ref[Any]]] = {}
+        """By thread, the lock of the import that goes on."""
+
+    def is_one_going_on(self) -> bool:
+        """Whether this thread is in one."""
+        lock = self._locks.get(threading.get_ident())
+        # From Python 3.15 on, the exception of a failed import keeps its lock, which nobody holds then.
+        return lock is not None and is_held(lock())
+
+    def follow(self, name: str, begin: Callable[[], Callable[[], object]]) -> None:
+        """Call `begin` if the import of a module is one, and at its end what that returned."""
+        thread, lock = threading.get_ident(), owned_lock(name)
+        # There is none where somebody only asks where a module can be found.
+        if self.is_one_going_on() or not is_held(lock):
+            return
+        end = begin()
+
+        def ended(_: object) -> None:
+            self._locks.pop(thread, None)
+            end()
+
+        self._locks[thread] = weakref.ref(lock, ended)
+
+    def forget(self) -> None:
+        """Let those that go on end unnoticed."""
+        self._locks.clear()
 
 
 def imports_in_progress(names: Callable[[str], bool] = lambda name: True) -> set[str]:
