@@ -74,6 +74,11 @@ class Importing(threading.Thread):
         except BaseException as exc:
             self.error = exc
 
+    def begin(self, gate: ModuleType) -> None:
+        """Import until the gate keeps the import waiting."""
+        self.may_begin.set()
+        assert gate.begun.wait(PATIENCE)
+
     def finish(self) -> list[ModuleType]:
         self.may_begin.set()
         self.join(PATIENCE)
@@ -138,8 +143,7 @@ def test_import_in_progress_in_another_thread_is_left_alone(gate: ModuleType) ->
     thread = Importing("slow")
 
     with ImportSandbox():
-        thread.may_begin.set()
-        assert gate.begun.wait(PATIENCE)
+        thread.begin(gate)
     slow_while_loading = sys.modules["slow"]
     gate.go.set()
 
@@ -151,8 +155,7 @@ def test_import_in_progress_of_a_submodule_is_left_alone_with_its_parents(gate: 
     thread = Importing("slowpkg.sub")
 
     with ImportSandbox():
-        thread.may_begin.set()
-        assert gate.begun.wait(PATIENCE)
+        thread.begin(gate)
     package = sys.modules["slowpkg"]
     gate.go.set()
     (sub,) = thread.finish()
@@ -162,8 +165,7 @@ def test_import_in_progress_of_a_submodule_is_left_alone_with_its_parents(gate: 
 
 def test_import_that_began_before_the_sandbox_ends_well_inside_it(gate: ModuleType) -> None:
     thread = Importing("slow")
-    thread.may_begin.set()
-    assert gate.begun.wait(PATIENCE)
+    thread.begin(gate)
 
     with ImportSandbox():
         gate.go.set()
@@ -186,8 +188,7 @@ def test_eviction_waits_for_an_import_in_another_thread(
     thread = Importing("slowpkg.sub")
 
     with ImportSandbox() as sandbox:
-        thread.may_begin.set()
-        assert gate.begun.wait(PATIENCE)
+        thread.begin(gate)
         monkeypatch.setattr(time, "sleep", go_on)
         sandbox.evict("slowpkg")
 
@@ -226,8 +227,7 @@ def test_eviction_names_the_module_whose_import_does_not_end(
     thread = Importing("slowpkg.sub")
 
     with ImportSandbox() as sandbox:
-        thread.may_begin.set()
-        assert gate.begun.wait(PATIENCE)
+        thread.begin(gate)
         before = picture()
         with pytest.raises(RuntimeError) as raised:
             sandbox.fresh_import("slowpkg")
@@ -250,8 +250,7 @@ def test_package_that_was_evicted_is_absent_again_when_another_thread_has_import
     with ImportSandbox() as sandbox:
         sandbox.evict("slowpkg")
         with suspended(sandbox):
-            thread.may_begin.set()
-            assert gate.begun.wait(PATIENCE)
+            thread.begin(gate)
             threading.Timer(0.05, gate.go.set).start()
         (sub,) = thread.finish()
         assert "slowpkg" not in sys.modules
@@ -269,8 +268,7 @@ def test_package_that_was_evicted_stays_while_another_thread_imports_it_without_
     with ImportSandbox() as sandbox:
         sandbox.evict("slowpkg")
         with suspended(sandbox):
-            thread.may_begin.set()
-            assert gate.begun.wait(PATIENCE)
+            thread.begin(gate)
         gate.go.set()
         (sub,) = thread.finish()
 
@@ -281,8 +279,7 @@ def test_eviction_does_not_wait_for_imports_of_other_packages(gate: ModuleType) 
     thread = Importing("slow")
 
     with ImportSandbox() as sandbox:
-        thread.may_begin.set()
-        assert gate.begun.wait(PATIENCE)
+        thread.begin(gate)
         sandbox.evict("quick")
         gate.go.set()
         thread.finish()
@@ -403,8 +400,7 @@ def test_import_in_progress_when_a_sandbox_is_taken_up_is_left_alone(gate: Modul
         importlib.import_module("quick")
         with suspended(sandbox):
             thread = Importing("slowpkg.sub")
-            thread.may_begin.set()
-            assert gate.begun.wait(PATIENCE)
+            thread.begin(gate)
         gate.go.set()
         (sub,) = thread.finish()
         assert sys.modules["slowpkg.sub"] is sub
