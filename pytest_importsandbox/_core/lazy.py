@@ -19,6 +19,7 @@ import builtins
 import gc
 import sys
 import types
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from operator import is_
 from typing import Any, Final, Literal, Self
 
 from pytest_importsandbox._core.modules import MISSING, is_module, namespace
-from pytest_importsandbox._core.names import in_tree, parents
+from pytest_importsandbox._core.names import in_tree, parents, top_level
 from pytest_importsandbox._core.state import (
     Binding,
     ImportState,
@@ -39,6 +40,12 @@ from pytest_importsandbox._core.state import (
 )
 
 AVAILABLE: Final = hasattr(sys, "lazy_modules")
+
+NOT_FOUND: Final = (
+    "pytest-importsandbox: {0!r} is imported lazily, and lazy imports of submodules are not isolated: "
+    "Python {1} does not keep them where Python 3.15.2 does. Import them eagerly, or use a newer version of "
+    "pytest-importsandbox."
+)
 
 LazyMode = Literal["all", "normal"]
 
@@ -170,59 +177,101 @@ class Placeholders:  # from 3.15
 
 
 class PendingSubmodules:  # from 3.15
-    """The interpreter's table of pending submodules, by package.
+    """The interpreter's table of pending submodules, by their full names.
 
-    There is no name for it in Python, but it is an ordinary dict of sets, and the garbage collector
-    knows them all. A declaration that nobody else makes tells it apart.
+    There is no name for it in Python, but it is an ordinary dict of dicts, by package and submodule, and
+    the garbage collector knows them all. A declaration that nobody else makes tells it apart. The value is
+    the placeholder of `import a.b`, which carries out the import, or None for `from a import b`, where
+    nobody knows yet whether `b` is a submodule.
     """
 
     _PROBE: Final = ("__importsandbox_probe__", "child")
 
     def __init__(self) -> None:
-        self._table: dict[str, set[str]] | None = None
+        self._table: dict[str, dict[str, Any]] | None = None
+        self._copied: dict[str, dict[str, Any]] = {}
+        """The table at the last look, and what was read from it."""
+        self._names: dict[str, Any] = {}
+        self.is_found = True
+        """Whether this interpreter keeps its table where it is looked for."""
 
     @property
-    def table(self) -> dict[str, set[str]]:
+    def _submodules(self) -> dict[str, dict[str, Any]]:
         """The table itself; one of our own where an interpreter keeps it elsewhere."""
         if self._table is None:
-            self._table = self._find()
+            found = self._find()
+            self.is_found = found is not None
+            self._table = found or {}
             self._table.pop(self._PROBE[0], None)
         return self._table
 
-    def _find(self) -> dict[str, set[str]]:
+    def _find(self) -> dict[str, dict[str, Any]] | None:
         package, child = self._PROBE
         frozen = gc.get_freeze_count()
         asked = _sys.get_lazy_imports_filter()
         _sys.set_lazy_imports_filter(None)
         try:
             exec(f"lazy import {package}.{child}", {"__builtins__": {"__lazy_import__": _lazy_import}})
+            # What was frozen, as servers do before they fork, is on no list of the collector.
             if frozen:
                 gc.unfreeze()
-            found = (each for each in gc.get_objects() if type(each) is dict and each.get(package) == {child})
-            return next(found, {})
+            tables = (
+                each for each in gc.get_objects() if type(each) is dict and type(each.get(package)) is dict
+            )
+            return next((each for each in tables if list(each[package]) == [child]), None)
         finally:
             if frozen:
                 gc.freeze()
             _sys.set_lazy_imports_filter(asked)
             _sys.lazy_modules.discard(f"{package}.{child}")
 
-    def copy(self) -> dict[str, set[str]]:
-        """A copy of the table, with copies of its sets."""
-        return _copied(self.table)
+    def names(self) -> dict[str, Any]:
+        """What is pending, by full name; the same dict while nothing changes."""
+        if self._submodules != self._copied:
+            # Copies: another thread may be about to add a name.
+            self._copied = {package: children.copy() for package, children in self._submodules.copy().items()}
+            self._names = {
+                f"{package}.{child}": value
+                for package, children in self._copied.items()
+                for child, value in children.items()
+            }
+        return self._names
 
-    def of(self, package: str) -> set[str]:
-        """The submodules that are pending in a package."""
-        return self.table.get(package, set())
+    def add(self, names: Mapping[str, Any]) -> None:
+        """Let submodules be pending that are not."""
+        for name, value in names.items():
+            package, _, child = name.rpartition(".")
+            self._submodules.setdefault(package, {}).setdefault(child, value)
+
+    def discard(self, names: Iterable[str]) -> None:
+        """Let submodules be pending no more."""
+        for name in names:
+            package, _, child = name.rpartition(".")
+            self._submodules.get(package, {}).pop(child, None)
+
+    def put_back(self, saved: Mapping[str, Any]) -> None:
+        """Let the same be pending as in the saved names; what belongs is never absent.
+
+        Only what the table has had goes back into it: the interpreter takes any other object for a
+        placeholder, and crashes.
+        """
+        now = self.names()
+        if now is saved:
+            return
+        for name, value in saved.items():
+            if now.get(name, MISSING) is not value:
+                package, _, child = name.rpartition(".")
+                self._submodules.setdefault(package, {})[child] = value
+        self.discard(now.keys() - saved.keys())
 
     def unbound(self, modules: Mapping[str, Any]) -> dict[tuple[int, str], Binding]:
         """Where some packages have no attribute yet for a pending submodule."""
         found: dict[tuple[int, str], Binding] = {}
-        for package, children in self.table.copy().items():
-            attributes = namespace(modules.get(package)) if children else None
-            if attributes is not None:
-                for child in children.copy():
-                    if child not in attributes:
-                        found[id(attributes), child] = Binding(attributes, child, MISSING)
+        for name in self.names():
+            package, _, child = name.rpartition(".")
+            attributes = namespace(modules.get(package))
+            if attributes is not None and child not in attributes:
+                found[id(attributes), child] = Binding(attributes, child, MISSING)
         return found
 
 
@@ -300,44 +349,33 @@ class DeclaredRow(PlainRow):  # from 3.15
         self.hooks.placeholders.look_at_modules(modules)
         declared = self.hooks.placeholders.targets(modules)
         self.saved = self.saved | self.table.intersection(declared)
-        self.pending = _copied(self.pending)
-        for name in declared:
-            _register(self.pending, name)
+        self.pending = {**_as_pending(declared), **self.pending}
 
     def merge(self, before: Self, after: Self) -> None:
         self.saved = (self.saved | (after.saved - before.saved)) - (before.saved - after.saved)
-        self.pending = _copied(self.pending)
-        for package, children in after.pending.items():
-            new = children - before.pending.get(package, set())
-            self.pending[package] = self.pending.get(package, set()) | new
+        new = {name: value for name, value in after.pending.items() if name not in before.pending}
+        self.pending = {**new, **self.pending}
 
     def difference(self, outside: Self) -> Callable[[Self], None] | None:
         new, gone = self.saved - outside.saved, outside.saved - self.saved
-        pending = {
-            package: children - outside.pending.get(package, set())
-            for package, children in self.pending.items()
-            if children - outside.pending.get(package, set())
-        }
+        pending = {name: value for name, value in self.pending.items() if name not in outside.pending}
         return partial(self._declare, new, gone, pending) if new or gone or pending else None
 
     @staticmethod
-    def _declare(new: set[str], gone: set[str], pending: dict[str, set[str]], outside: DeclaredRow) -> None:
+    def _declare(new: set[str], gone: set[str], pending: dict[str, Any], outside: DeclaredRow) -> None:
         """Declare names again, and take back what was taken back."""
         outside.table.update(new)
         outside.table.difference_update(gone)
-        for package, children in pending.items():
-            outside.hooks.pending.table.setdefault(package, set()).update(children)
+        outside.hooks.pending.add(pending)
 
     def restore(self) -> None:
-        _fill(self.table, self.saved)
+        if self.table != self.saved:
+            # What belongs is never absent.
+            self.table |= self.saved
+            self.table &= self.saved
         if getattr(sys, "lazy_modules", None) is not self.table:
             _sys.lazy_modules = self.table
-        table = self.hooks.pending.table
-        if table != self.pending:
-            for package, children in self.pending.items():
-                _fill(table.setdefault(package, set()), children)
-            for package in table.keys() - self.pending.keys():
-                table.pop(package, None)
+        self.hooks.pending.put_back(self.pending)
 
 
 class SettingsRow(PlainRow):  # from 3.15
@@ -375,24 +413,9 @@ class SettingsRow(PlainRow):  # from 3.15
                 vars(builtins)[name] = hook
 
 
-def _fill(table: set[str], wanted: set[str]) -> None:  # from 3.15
-    """Give a set the contents of another one; what belongs is never absent."""
-    if table != wanted:
-        table |= wanted
-        table &= wanted
-
-
-def _copied(table: dict[str, set[str]]) -> dict[str, set[str]]:  # from 3.15
-    """A table of pending submodules, copied with its sets."""
-    return {package: children.copy() for package, children in table.copy().items()}
-
-
-def _register(table: dict[str, set[str]], name: str) -> None:  # from 3.15
-    """Enter a name, and the packages that contain it, into a table of pending submodules."""
-    for each in (name, *parents(name)):
-        package, _, child = each.rpartition(".")
-        if package:
-            table.setdefault(package, set()).add(child)
+def _as_pending(names: Iterable[str]) -> dict[str, Any]:  # from 3.15
+    """The submodules that a declaration of some names makes pending, the packages in between included."""
+    return dict.fromkeys(each for each in _with_parents(names) if "." in each)
 
 
 class LazyImportState(ImportState):  # from 3.15
@@ -409,9 +432,12 @@ class LazyImportState(ImportState):  # from 3.15
         declared = DeclaredRow(self.modules.saved, hooks)
         noted = hooks.unresolved(self.modules.saved, declared.pending)
         self.names = NamesRow(self.modules.saved, noted, hooks.pending)
-        # The names last: what runs before them may resolve one.
         self.settings, self.declared = SettingsRow(), declared
-        self.rows += (self.settings, self.declared, self.names)
+        # Declared names come first: between the attribute of a submodule that goes and its declaration that
+        # comes back, another thread would find neither. They come last as well: as long as the submodule is
+        # in `sys.modules`, another thread that imports it uses up the declaration again.
+        # The names after all others: what runs before them may resolve one.
+        self.rows = (self.declared, *self.rows, self.settings, self.names, self.declared)
 
 
 class Hooks:
@@ -455,19 +481,30 @@ class LazyHooks(Hooks):  # from 3.15
         self.placeholders: Final = Placeholders()
         self.pending: Final = PendingSubmodules()
         self.indexes = (self.placeholders,)
+        self._has_warned = False
         self._declarations: dict[str, set[str]] = {}
         """What preserved modules declared lazily, by module."""
-        self._declared: tuple[set[str], dict[str, set[str]]] = (set(), {})
+        self._declared: tuple[set[str], dict[str, Any]] = (set(), {})
         """The newest copies of the declared names and of the pending submodules."""
         self._noted: tuple[int, object, dict[tuple[int, str], Binding]] = (-1, None, {})
         """The newest notes of unresolved names, and what was known when they were made."""
 
-    def declared(self) -> tuple[set[str], dict[str, set[str]]]:
+    def declared(self) -> tuple[set[str], dict[str, Any]]:
         """Copies of the declared names and of the pending submodules; the same while these are."""
         saved, pending = self._declared
-        if _sys.lazy_modules != saved or self.pending.table != pending:
-            self._declared = (_sys.lazy_modules.copy(), self.pending.copy())
+        if _sys.lazy_modules != saved or self.pending.names() is not pending:
+            self._declared = (_sys.lazy_modules.copy(), self.pending.names())
+            self._warn_if_not_found()
         return self._declared
+
+    def _warn_if_not_found(self) -> None:
+        """Say once that lazy submodules are not isolated, where anybody has some of his own."""
+        if not self.pending.is_found and not self._has_warned:
+            names = (each for each in self._declared[0] if type(each) is str and "." in each)
+            own = sorted(each for each in names if top_level(each) not in sys.stdlib_module_names)
+            if own:
+                self._has_warned = True
+                warnings.warn(NOT_FOUND.format(own[0], sys.version.partition(" ")[0]), stacklevel=2)
 
     def unresolved(self, modules: Mapping[str, Any], pending: object) -> dict[tuple[int, str], Binding]:
         """The names that are bound by reading them; the same dict while nothing changes."""
@@ -504,7 +541,7 @@ class LazyHooks(Hooks):  # from 3.15
         """Remember what a module declared, and which of its submodules are pending."""
         self.placeholders.look_at_modules([module])
         names = self._declarations.setdefault(name, set())
-        names.update(f"{name}.{child}" for child in self.pending.of(name).copy())
+        names.update(each for each in self.pending.names() if each.rpartition(".")[0] == name)
         names.update(_with_parents(self.placeholders.targets([module])) & _sys.lazy_modules)
 
     def evicted(self, modules: Mapping[str, object]) -> None:
@@ -512,10 +549,8 @@ class LazyHooks(Hooks):  # from 3.15
         self.placeholders.look_at_modules(modules.values())
         needed = _with_parents(self.placeholders.targets(sys.modules.copy().values()))
         declared = _with_parents(self.placeholders.targets(modules.values()))
-        for name in declared - needed:
-            package, _, child = name.rpartition(".")
-            _sys.lazy_modules.discard(name)
-            self.pending.of(package).discard(child)
+        _sys.lazy_modules.difference_update(declared - needed)
+        self.pending.discard(declared - needed)
 
     def handed_back(self, names: Iterable[str]) -> None:
         """Declare again what the modules had declared."""
@@ -524,7 +559,7 @@ class LazyHooks(Hooks):  # from 3.15
             for declared in self._declarations.get(name, ()):
                 if not _is_loaded(declared, modules):
                     _sys.lazy_modules.add(declared)
-                    _register(self.pending.table, declared)
+                    self.pending.add(_as_pending([declared]))
 
     def committed(self, states: Iterable[ImportState]) -> None:
         """Note in some states what is pending in packages that stay."""

@@ -9,6 +9,7 @@ import inspect
 import re
 import sys
 import types
+import warnings
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -334,7 +335,10 @@ def test_fake_in_sys_modules_cannot_be_reached_after_the_test(importer: Callable
     assert module.use() is importlib.import_module("real")
 
 
-@pytest.mark.parametrize("statement", ["lazy import real_package.sub", "lazy from real_package import sub"])
+# Not `real_package.sub`: as with an eager import, only a module that import finds becomes an attribute.
+@pytest.mark.parametrize(
+    "statement", ["lazy import real_package.sub as sub", "lazy from real_package import sub"]
+)
 @pytest.mark.parametrize("removed", [False, True], ids=["left", "taken away"])
 def test_fake_submodule_in_sys_modules_cannot_be_reached_after_the_test(
     removed: bool, statement: str, importer: Callable[..., ModuleType], monkeypatch: pytest.MonkeyPatch
@@ -361,7 +365,7 @@ def test_fake_submodule_in_sys_modules_cannot_be_reached_after_the_test(
 def test_fake_submodule_met_by_a_fresh_module_cannot_be_reached_after_the_test(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write({"stable/__init__.py": "", "fresh_user.py": "lazy import stable.sub\ndef use(): return stable.sub"})
+    write({"stable/__init__.py": "", "fresh_user.py": "lazy from stable import sub\ndef use(): return sub"})
     package = importlib.import_module("stable")
     fake = ModuleType("stable.sub")
 
@@ -674,10 +678,58 @@ def test_sandbox_works_where_the_table_of_pending_submodules_is_not_found(
     module = importer("unaware", "lazy import out_of_sight", {"out_of_sight.py": ""})
     monkeypatch.setattr(gc, "get_objects", list)
 
-    with ImportSandbox():
-        module.out_of_sight  # noqa: B018
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with ImportSandbox():
+            module.out_of_sight  # noqa: B018
 
     assert is_unresolved(module, "out_of_sight")
+
+
+def test_run_with_lazy_submodules_says_once_that_they_are_not_isolated_where_their_table_is_not_found(
+    run_script: Callable[..., str], write: Write
+) -> None:
+    output = run_script(
+        """
+        import gc, warnings
+        from pytest_importsandbox import ImportSandbox
+
+        gc.get_objects = list
+        with warnings.catch_warnings(record=True) as before:
+            warnings.simplefilter("always")
+            with ImportSandbox():
+                pass
+        exec("lazy import shop.tax")
+        with warnings.catch_warnings(record=True) as after:
+            warnings.simplefilter("always")
+            for _ in range(2):
+                with ImportSandbox():
+                    pass
+        print(len(before), *(each.message for each in after))
+        """
+    )
+
+    assert output.startswith(
+        "0 pytest-importsandbox: 'shop.tax' is imported lazily, and lazy imports of submod"
+    )
+    assert len(output.splitlines()) == 1
+
+
+def test_this_python_keeps_pending_submodules_where_they_are_looked_for(write: Write) -> None:
+    pending = lazy.PendingSubmodules()
+
+    exec("lazy import looked_for.imported, looked_for.deep.er\nlazy from looked_for import named", {})
+
+    names = pending.names()
+    pending.discard([name for name in names if name.startswith("looked_for.")])
+    assert pending.is_found, "the table of pending submodules is not a dict of dicts any more"
+    assert {name for name in names if name.startswith("looked_for.")} == {
+        "looked_for.imported",
+        "looked_for.deep",
+        "looked_for.deep.er",
+        "looked_for.named",
+    }
+    assert names["looked_for.named"] is None, "`from a import b` has a placeholder now: see NamesRow"
 
 
 @pytest.mark.parametrize("how", ["attribute", "eager import"])

@@ -7,7 +7,10 @@ two seconds; `IMPORTSANDBOX_STRESS_SECONDS` makes it longer by hand.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
+
+import pytest
 
 SECONDS = float(os.environ.get("IMPORTSANDBOX_STRESS_SECONDS", "2"))
 
@@ -115,3 +118,70 @@ def test_threads_import_whatever_sandboxes_do(run_script: Callable[..., str]) ->
     verdict, imported, counts = output.splitlines()
     print(counts)
     assert (verdict, imported) == ("no errors", "True")
+
+
+LAZY_SCRIPT = f"""
+import faulthandler
+import random
+import sys
+import threading
+import time
+
+from pytest_importsandbox import ImportSandbox
+from pytest_importsandbox._core.sandbox import suspended
+
+faulthandler.dump_traceback_later({SECONDS + 60}, exit=True)
+sys.setswitchinterval(1e-5)
+end = time.monotonic() + {SECONDS}
+errors = []
+
+import shop
+
+
+def resolve(use, ended):
+    while not ended:
+        try:
+            use()
+        except BaseException as exc:
+            errors.append(repr(exc))
+
+
+random.seed(1)
+rounds = 0
+while time.monotonic() < end and not errors:
+    rounds += 1
+    importer = {{"__name__": "importer"}}
+    exec("lazy import shop.tax\\ndef use(): return shop.tax.RATE", importer)
+    ended = []
+    with ImportSandbox() as sandbox:
+        # Of the sandbox: what a thread imports that ran before stays.
+        threads = [threading.Thread(target=resolve, args=(importer["use"], ended)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        time.sleep(random.uniform(0, 0.001))
+        if rounds % 3 == 0:
+            with suspended(sandbox):
+                time.sleep(random.uniform(0, 0.001))
+    time.sleep(random.uniform(0, 0.001))
+    ended.append(True)
+    for thread in threads:
+        thread.join()
+    importer["use"]()
+    del sys.modules["shop.tax"], shop.tax
+print(errors[:3] or "no errors")
+print(rounds)
+"""
+
+
+@pytest.mark.skipif(not hasattr(sys, "lazy_modules"), reason="lazy imports came with Python 3.15")
+def test_threads_resolve_lazy_submodules_whatever_sandboxes_do(run_script: Callable[..., str]) -> None:
+    output = run_script(
+        LAZY_SCRIPT,
+        files={"shop/__init__.py": "", "shop/tax.py": "RATE = 20"},
+        environment={"COVERAGE_PROCESS_CONFIG": None},
+    )
+
+    verdict, rounds = output.splitlines()
+    print(rounds, "rounds")
+    assert verdict == "no errors"
+    assert int(rounds) > 10
