@@ -41,6 +41,7 @@ from pytest_importsandbox._core.modules import (
 )
 from pytest_importsandbox._core.names import in_tree, parents, top_level, tree
 from pytest_importsandbox._core.preserved import ExtensionPackages, Imports, Store
+from pytest_importsandbox._core.refusal import Refusal
 from pytest_importsandbox._core.state import (
     ImportState,
     Index,
@@ -100,6 +101,7 @@ class Process:
         """The open sandboxes, the outermost first."""
         self.finder: Final = PreservedFinder(self.watcher, self.import_first, self.hooks.handed_back)
         """The finder that hands back preserved modules."""
+        self.refusal: Final = Refusal(self.watcher.is_blocked)
         self.distributions: Final = HiddenDistributions(
             lambda name: in_tree(name, self.watcher.blocked_for_run)
         )
@@ -171,6 +173,7 @@ class Process:
         if span.imported:
             self._look_at(list(span.imported))
         if not self.spans:
+            self._end_refusal()
             self._remember_modules(span.state)
             self.store.forget_asked()
             self.watcher.handed_back.clear()
@@ -315,6 +318,7 @@ class Process:
             for root in roots:
                 modules.setdefault(root, None)
             self._take_away(modules)
+            self.refusal.begin()
             # The one way to have both `import` raise and `importlib.util.find_spec` return None:
             # https://docs.python.org/3/reference/import.html#the-module-cache
             put_modules(dict.fromkeys(roots))
@@ -323,6 +327,7 @@ class Process:
         """Let nothing import some modules, none of which is loaded, until that is over."""
         with _import_lock():
             self.watcher.blocked_for_run.extend(names)
+            self.refusal.begin()
             put_modules(dict.fromkeys(names))
             self.distributions.begin()
 
@@ -336,8 +341,14 @@ class Process:
                 for name in names
                 if not self.watcher.is_blocked(name) and sys.modules.get(name, MISSING) is None
             )
+            self._end_refusal()
             if not self.watcher.blocked_for_run:
                 self.distributions.end()
+
+    def _end_refusal(self) -> None:
+        """Leave it to import itself what it says, if nothing is blocked any more."""
+        if not self.watcher.blocked_for_run and not any(span.blocked for span in self.spans):
+            self.refusal.end()
 
     def import_first(self, name: str) -> None:
         """Import a module as if no sandbox were open, and keep it; whether that works is not known."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import threading
+import traceback
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
@@ -1203,7 +1205,80 @@ def test_blocked_module_cannot_be_imported_in_any_form(
     with pytest.raises(ModuleNotFoundError) as raised:
         exec(form.format("pkg"), {})
 
-    assert raised.value.name in ("pkg", "pkg.sub")
+    assert (str(raised.value), raised.value.name) == ("No module named 'pkg'", "pkg")
+
+
+def test_import_says_the_same_of_a_blocked_package_in_another_thread(
+    write_modules: Write, sandbox: ImportSandbox
+) -> None:
+    write_modules({"pkg/__init__.py": "", "pkg/sub.py": ""})
+    sandbox.block("pkg")
+    raised: list[ModuleNotFoundError] = []
+
+    def run() -> None:
+        with pytest.raises(ModuleNotFoundError) as info:
+            importlib.import_module("pkg.sub")
+        raised.append(info.value)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+    assert [(str(exc), exc.name) for exc in raised] == [("No module named 'pkg'", "pkg")]
+
+
+def test_traceback_of_a_blocked_import_shows_what_that_of_a_missing_one_shows(
+    write_modules: Write, sandbox: ImportSandbox
+) -> None:
+    write_modules(
+        {"there/__init__.py": "", "asks.py": "import there.sub", "asks_more.py": "import absent.sub"}
+    )
+    sandbox.block("there")
+    shown = []
+
+    for name in ("asks", "asks_more"):
+        with pytest.raises(ModuleNotFoundError) as raised:
+            exec(f"import {name}", {})
+        shown.append([(each.name, each.lineno) for each in traceback.extract_tb(raised.value.__traceback__)])
+
+    assert shown[0] == shown[1]
+
+
+def test_what_the_test_itself_makes_none_is_refused_in_pythons_words(sandbox: ImportSandbox) -> None:
+    sandbox.block("wave")
+    sys.modules["textwrap"] = None  # type: ignore[assignment]
+
+    with pytest.raises(ModuleNotFoundError, match="import of textwrap halted"):
+        importlib.import_module("textwrap")
+
+
+def test_import_is_carried_out_by_its_own_function_when_the_sandbox_has_ended(write_modules: Write) -> None:
+    bootstrap = importlib._bootstrap  # type: ignore[attr-defined]
+    before = bootstrap._find_and_load
+
+    with ImportSandbox() as sandbox:
+        sandbox.block("wave")
+        sandbox.block("textwrap")
+        with ImportSandbox() as inner:
+            inner.block("json")
+        inside = bootstrap._find_and_load
+
+    assert bootstrap._find_and_load is before is not inside
+
+
+def test_function_that_somebody_puts_round_that_of_import_stays() -> None:
+    bootstrap = importlib._bootstrap  # type: ignore[attr-defined]
+    before = bootstrap._find_and_load
+    with ImportSandbox() as sandbox:
+        sandbox.block("wave")
+        inside = bootstrap._find_and_load
+        bootstrap._find_and_load = lambda *args, **options: inside(*args, **options)
+        around = bootstrap._find_and_load
+
+    after, bootstrap._find_and_load = bootstrap._find_and_load, before
+
+    assert after is around
+    assert importlib.import_module("wave").__name__ == "wave"
 
 
 @pytest.mark.parametrize(
@@ -1229,7 +1304,7 @@ def test_blocked_submodule_cannot_be_imported_in_any_form(
     with pytest.raises(ModuleNotFoundError) as raised:
         exec(form, {})
 
-    assert raised.value.name == "pkg.sub"
+    assert (str(raised.value), raised.value.name) == ("No module named 'pkg.sub'", "pkg.sub")
     assert importlib.import_module("pkg.other").__name__ == "pkg.other"
 
 

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from textwrap import indent
 
 import pytest
-
-NOT_ON_3_15 = pytest.mark.skipif(
-    sys.version_info >= (3, 15),
-    reason="the interpreter can't format this error: https://github.com/python/cpython/issues/151631",
-)
 
 
 def places(pytester: pytest.Pytester, body: str, *fixtures: str) -> list[str]:
@@ -66,11 +60,9 @@ def test_fresh_import(pytester: pytest.Pytester, body: str, modules: list[str]) 
         "import_sandbox.block('.relative')",
         "import_sandbox.__enter__()",
         "import_sandbox.__exit__(None, None, None); import_sandbox.changes()",
-        pytest.param("import_sandbox.block('package'); import package.sub", marks=NOT_ON_3_15),
-        pytest.param("import_sandbox.block('package.sub'); import package.sub.sub", marks=NOT_ON_3_15),
-        pytest.param(
-            "import_sandbox.block('package.sub'); from package.sub.sub import name", marks=NOT_ON_3_15
-        ),
+        "import_sandbox.block('package'); import package.sub",
+        "import_sandbox.block('package.sub'); import package.sub.sub",
+        "import_sandbox.block('package.sub'); from package.sub.sub import name",
         "import_sandbox.temp_package('no-name')",
         "import_sandbox.temp_package('package', 3)",
         "import_sandbox.temp_package('package', {'../file': ''})",
