@@ -1,24 +1,22 @@
-"""The pytest side: options, marker, fixtures, and when a sandbox opens and closes."""
+"""The pytest side: options, marker, fixtures.
+
+Each hook hands over at once. What it hands over to is loaded when a run asks for it: a plugin that is
+installed and not used costs nothing but this file.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from functools import partial
-from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_importsandbox._core.importlib_bootstrap import FreshImport
-from pytest_importsandbox._core.names import as_names, top_level
-from pytest_importsandbox._core.process import process
-from pytest_importsandbox._core.sandbox import ImportSandbox, protect, suspended
-from pytest_importsandbox._temp_package import TempPackageFactory
-
 if TYPE_CHECKING:
     from pytest_importsandbox._effects.model import ImportEffects
-    from pytest_importsandbox._failures import FailureReports
+    from pytest_importsandbox._plugin.per_test import TestSandboxes
+    from pytest_importsandbox._sandbox.importlib_bootstrap import FreshImport
+    from pytest_importsandbox._sandbox.sandbox import ImportSandbox
+    from pytest_importsandbox._temporary.packages import TempPackageFactory
 
 MARKER = "isolated_imports"
 
@@ -88,30 +86,24 @@ def pytest_configure(config: pytest.Config) -> None:
         "the test; False opts out of --isolated-imports; 'preserve' names modules that must run "
         "only once in a process, 'blocked' modules that cannot be imported.",
     )
+    # Bad configuration ends a run that has nothing to isolate as well.
     _everything_is_isolated(config)
-    _install(config)
+    preserve = _preserved_by_settings(config)
     # A conftest file may have loaded the plugin.
     _block_for_run(config, config.getoption("--block-imports"))
-    config.stash[_sandboxes_key] = _TestSandboxes(config)
     if _modules_are_isolated(config):
-        _isolate_modules(config)
+        from pytest_importsandbox._plugin import per_file
+
+        per_file.isolate(config, preserve)
     _look_for_leaks(config)
-
-
-def _install(config: pytest.Config) -> None:
-    """Take part in imports until the run ends."""
-    if process.install(config.pluginmanager.rewrite_hook):
-        config.add_cleanup(process.uninstall)
 
 
 def _block_for_run(config: pytest.Config, values: list[str]) -> None:
     """Block what the option names, if it does."""
     if values:
-        # Most runs do without.
-        from pytest_importsandbox import _whole_run
+        from pytest_importsandbox._plugin import whole_run
 
-        _install(config)
-        _whole_run.block(config, values)
+        whole_run.block(config, values)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -129,10 +121,9 @@ def _look_for_leaks(config: pytest.Config) -> None:
     if mode == "off" and config.getoption("--import-leaks-json"):
         mode = "report"
     if mode != "off":
-        # Most runs do without.
-        from pytest_importsandbox import _leaks
+        from pytest_importsandbox._leaks import observer
 
-        _leaks.turn_on(config, mode)
+        observer.turn_on(config, mode)
 
 
 def _everything_is_isolated(config: pytest.Config) -> bool:
@@ -148,34 +139,17 @@ def _modules_are_isolated(config: pytest.Config) -> bool:
     return bool(config.getini("isolated_imports") == "module" or config.getoption("--isolated-modules"))
 
 
-def _isolate_modules(config: pytest.Config) -> None:
-    """Give each test module a sandbox of its own."""
-    # Most runs do without.
-    from pytest_importsandbox._per_module import ModuleSandboxes
-
-    sandboxes = ModuleSandboxes(_preserved_by_settings(config))
-    config.pluginmanager.register(sandboxes)
-    config.add_cleanup(sandboxes.close_all)
-
-
 def _preserved_by_settings(config: pytest.Config) -> tuple[str, ...]:
     """The names in the setting."""
     lines = config.getini("isolated_imports_preserve")
+    if not lines:
+        return ()
+    from pytest_importsandbox._core.names import as_names
+
     try:
         return as_names((name for line in lines for name in line.split()), "isolated_imports_preserve")
     except ValueError as exc:
         raise pytest.UsageError(str(exc)) from None
-
-
-def pytest_plugin_registered(plugin: object) -> None:
-    """Learn which packages belong to plugins; conftest files are the tests' own."""
-    if not _is_conftest(plugin):
-        module = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__module__
-        process.store.plugin_packages.add(top_level(module))
-
-
-def _is_conftest(plugin: object) -> bool:
-    return Path(getattr(plugin, "__file__", None) or "").name == "conftest.py"
 
 
 # Around all others, which may add markers.
@@ -185,27 +159,11 @@ def pytest_collection_modifyitems(
 ) -> Generator[None, object, object]:
     result = yield
     everything = _everything_is_isolated(config)
-    # Of pytest-run-parallel, which runs a test in many threads at once.
-    knows_threads = any(line.startswith("thread_unsafe") for line in config.getini("markers"))
     for item in items:
-        markers = list(item.iter_markers(MARKER))
-        problem = next(filter(None, map(_problem_with, markers)), None)
-        if problem is not None:
-            item.setup = partial(_refuse_marker, problem)  # type: ignore[method-assign]
-            # Some kinds of tests can't be torn down if they were not set up.
-            item.teardown = lambda: None  # type: ignore[method-assign]
-        elif _is_isolated(markers, everything) or _requests_sandbox(item):
-            config.stash[_sandboxes_key].isolate(item)
-            if knows_threads:
-                item.add_marker(pytest.mark.thread_unsafe(reason="isolates imports, which threads share"))
+        requested = _requests_sandbox(item)
+        if everything or requested or item.get_closest_marker(MARKER) is not None:
+            _sandboxes(config).prepare(item, isolated=everything, requested=requested)
     return result
-
-
-def _is_isolated(markers: list[pytest.Mark], everything: bool) -> bool:
-    """Whether a test is isolated: the closest of its markers, which is the first, has the say."""
-    if not markers:
-        return everything
-    return bool(markers[0].args[0]) if markers[0].args else True
 
 
 def _requests_sandbox(item: pytest.Item) -> bool:
@@ -216,167 +174,22 @@ def _requests_sandbox(item: pytest.Item) -> bool:
     return closest.func.__module__ == __name__ or "import_sandbox" in closest.argnames
 
 
-def _problem_with(marker: pytest.Mark) -> str | None:
-    """What is wrong with the arguments of a marker."""
-    if len(marker.args) > 1:
-        return (
-            f"takes one positional argument, enabled, not {marker.args!r}; names go to preserve= or blocked="
-        )
-    if marker.args and not isinstance(marker.args[0], bool):
-        return f"takes True or False, not {marker.args[0]!r}; names go to preserve= or blocked="
-    for argument, value in sorted(marker.kwargs.items()):
-        if argument not in ("preserve", "blocked"):
-            return f"takes preserve= and blocked=, not {argument}={value!r}"
-        if marker.args == (False,):
-            return f"takes False or {argument}={value!r}, not both; with False nothing is isolated"
-        # Several tests may bear the marker, and a test may run several times.
-        if isinstance(value, Iterator):
-            return f"takes names that can be read more than once, not {argument}={value!r}; make it a list"
-        try:
-            as_names(value, argument)
-        except (TypeError, ValueError) as exc:
-            return f"has a bad argument: {exc}"
-    return None
+_sandboxes_key = pytest.StashKey["TestSandboxes"]()
 
 
-def _refuse_marker(problem: str) -> None:
-    """Fail a test with a bad marker before its fixtures are set up."""
-    raise pytest.fail.Exception(f"the marker {MARKER} {problem}", pytrace=False) from None
+def _sandboxes(config: pytest.Config) -> TestSandboxes:
+    """What opens and closes the sandboxes of tests."""
+    if _sandboxes_key not in config.stash:
+        from pytest_importsandbox._plugin.per_test import TestSandboxes
 
-
-def _names_given_to(markers: list[pytest.Mark], argument: str) -> Iterator[str]:
-    """What the markers of a test give for an argument, added up."""
-    for marker in markers:
-        yield from as_names(marker.kwargs.get(argument, ()), argument)
-
-
-class _TestSandboxes:
-    """The sandbox of the test that is running, which spans its function-scoped fixtures and no others.
-
-    It is registered as a plugin when there is a test to isolate.
-    """
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-        self._preserve = _preserved_by_settings(config)
-        self._waiting: pytest.Item | None = None
-        """The test whose fixtures are being set up, until its sandbox opens."""
-        self._failures: FailureReports | None = None
-        self.open: ImportSandbox | None = None
-        """The sandbox of the test that is running, unless a wider fixture is being set up."""
-
-    def isolate(self, item: pytest.Item) -> None:
-        """Let a test have a sandbox whenever it runs."""
-        self.explain_failure(item)
-        item.setup = partial(self._set_up, item, item.setup)  # type: ignore[method-assign]
-        item.teardown = partial(self._tear_down, item.teardown)  # type: ignore[method-assign]
-
-    def explain_failure(self, item: pytest.Item) -> None:
-        """Let the report of a test that fails say whether a second copy of a module is behind it."""
-        self._register().explain(item)
-
-    def _register(self) -> FailureReports:
-        """Be called from now on; most runs do without."""
-        if self._failures is None:
-            from pytest_importsandbox._costs import Costs
-            from pytest_importsandbox._failures import FailureReports
-
-            self._failures = FailureReports()
-            self._config.pluginmanager.register(self._failures)
-            self._config.pluginmanager.register(Costs(self._config))
-            self._config.pluginmanager.register(self)
-            # For a teardown that is interrupted when the session ends.
-            self._config.add_cleanup(self.close)
-        return self._failures
-
-    def _set_up(self, item: pytest.Item, set_up: Callable[[], None]) -> None:
-        """Set up a test, and have its sandbox open at the end."""
-        __tracebackhide__ = True
-        self._waiting = item
-        if not hasattr(item, "fixturenames"):
-            self._open_for_waiting()
-        set_up()
-        self._open_for_waiting()
-
-    def _tear_down(self, tear_down: Callable[[], None]) -> None:
-        """Tear down a test; its fixtures have been torn down before."""
-        __tracebackhide__ = True
-        try:
-            tear_down()
-        finally:
-            self.close()
-
-    def _open_for_waiting(self) -> None:
-        """Open the sandbox of the test that is being set up, if it isn't open yet."""
-        __tracebackhide__ = True
-        if self._waiting is not None:
-            item, self._waiting = self._waiting, None
-            self.open_for(item)
-
-    def open_for(self, item: pytest.Item) -> ImportSandbox:
-        """Open the sandbox of a test, as its markers and the settings want it."""
-        __tracebackhide__ = True
-        self._register()
-        markers = list(item.iter_markers(MARKER))
-        sandbox = ImportSandbox(preserve=(*self._preserve, *_names_given_to(markers, "preserve")))
-        protect(sandbox, lambda: _modules_of_the_tests(item))
-        blocked = tuple(_names_given_to(markers, "blocked"))
-        self.open = sandbox.__enter__()
-        if blocked:
-            try:
-                sandbox.block(*blocked)
-            except ValueError as exc:
-                self.close()
-                _refuse_marker(f"has a bad argument: {exc}")
-        return sandbox
-
-    def close(self) -> None:
-        """Close the sandbox of the test, if it is open."""
-        self._waiting = None
-        if self.open is not None:
-            sandbox, self.open = self.open, None
-            sandbox.__exit__(None, None, None)
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)  # Around the plugins that run async fixtures.
-    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
-        """Open the sandbox before the first function-scoped fixture, and put it aside for wider ones."""
-        __tracebackhide__ = True
-        if fixturedef.scope == "function":
-            self._open_for_waiting()
-        if fixturedef.scope == "function" or self.open is None:
-            return (yield)
-        # What the fixture requests in turn is outside already.
-        sandbox, self.open = self.open, None
-        try:
-            with suspended(sandbox):
-                return (yield)
-        finally:
-            self.open = sandbox
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_teardown(self) -> Generator[None, object, object]:
-        """Close the sandbox also after `SystemExit`, for which pytest drops all finalizers that are left."""
-        try:
-            return (yield)
-        finally:
-            self.close()
-
-
-_sandboxes_key = pytest.StashKey[_TestSandboxes]()
-
-
-def _modules_of_the_tests(item: pytest.Item) -> Iterator[ModuleType]:
-    """The running test module and the conftest files."""
-    plugins = item.config.pluginmanager.get_plugins()
-    for module in (getattr(item, "module", None), *filter(_is_conftest, plugins)):
-        if isinstance(module, ModuleType):
-            yield module
+        config.stash[_sandboxes_key] = TestSandboxes(config, _preserved_by_settings(config))
+    return config.stash[_sandboxes_key]
 
 
 @pytest.fixture
 def import_sandbox(request: pytest.FixtureRequest) -> Iterator[ImportSandbox]:
     """Put the import state back after the test, and evict, block and import modules meanwhile."""
-    sandboxes = request.config.stash[_sandboxes_key]
+    sandboxes = _sandboxes(request.config)
     if sandboxes.open is not None:
         yield sandboxes.open
         return

@@ -107,6 +107,13 @@ def contains(entries: list[Any], entry: object) -> bool:
     return any(each is entry for each in entries)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the finders in place from the beginning: otherwise the first test with a sandbox puts them there."""
+    from pytest_importsandbox._plugin.imports import take_part
+
+    take_part(config)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup() -> Iterator[None]:
     return (yield from _skip_what_the_platform_lacks())

@@ -14,7 +14,7 @@ import pytest
 from enter_and_leave import WAYS, iterations, modules_in_all
 
 from pytest_importsandbox import ImportSandbox
-from pytest_importsandbox._core.leaks import Attributes, Picture, differences
+from pytest_importsandbox._leaks.kinds import Attributes, Picture, differences
 
 attributes = Attributes()
 

@@ -208,7 +208,7 @@ import zipfile
 from pathlib import Path
 
 from pytest_importsandbox import ImportSandbox
-from pytest_importsandbox._core import sandbox as sandbox_module
+from pytest_importsandbox._sandbox import sandbox as sandbox_module
 
 sandbox_module.is_protected = lambda name: False
 act, *names = sys.argv[1:]

@@ -19,7 +19,7 @@ import pytest
 from pytest_importsandbox import ImportChanges, ImportSandbox
 from pytest_importsandbox._core import process as process_module
 from pytest_importsandbox._core.process import process
-from pytest_importsandbox._core.sandbox import suspended
+from pytest_importsandbox._sandbox.sandbox import suspended
 
 Write = Callable[[Mapping[str, str]], Path]
 Run = Callable[..., str]

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from pytest_importsandbox import ImportChanges, ImportSandbox
-from pytest_importsandbox._core.sandbox import suspended
 from pytest_importsandbox._core.state import ModulesRow, put_back
+from pytest_importsandbox._sandbox.sandbox import suspended
 
 Write = Callable[[Mapping[str, str]], Path]
 Run = Callable[..., str]

@@ -23,7 +23,7 @@ import threading
 import time
 
 from pytest_importsandbox import ImportSandbox
-from pytest_importsandbox._core.sandbox import suspended
+from pytest_importsandbox._sandbox.sandbox import suspended
 
 # A hang ends with the tracebacks of all threads.
 faulthandler.dump_traceback_later({SECONDS + 60}, exit=True)
@@ -128,7 +128,7 @@ import threading
 import time
 
 from pytest_importsandbox import ImportSandbox
-from pytest_importsandbox._core.sandbox import suspended
+from pytest_importsandbox._sandbox.sandbox import suspended
 
 faulthandler.dump_traceback_later({SECONDS + 60}, exit=True)
 sys.setswitchinterval(1e-5)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_importsandbox import _costs
+from pytest_importsandbox._plugin import costs
 
-PASS = "from pytest_importsandbox import _costs\n_costs.time.now += {}"
+PASS = "from pytest_importsandbox._plugin import costs\n_costs.time.now += {}"
 LINE = (
     "modules that ran again took 8.00s: slow (2 times, 8.00s). If tests can share them, "
     "import them in conftest.py, or name them in isolated_imports_preserve."
@@ -15,13 +15,13 @@ TEST = """
 import importlib.util
 
 import pytest
-from pytest_importsandbox import _costs
+from pytest_importsandbox._plugin import costs
 
 
 @pytest.mark.isolated_imports
 @pytest.mark.parametrize("number", range(3))
 def test_it(number):
-    _costs.time.now += 10
+    costs.time.now += 10
     {}
 """
 
@@ -37,7 +37,7 @@ class Clock:
 
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_costs, "time", Clock())
+    monkeypatch.setattr(costs, "time", Clock())
 
 
 def test_module_that_ran_again_is_named_with_what_it_imports(pytester: pytest.Pytester) -> None:

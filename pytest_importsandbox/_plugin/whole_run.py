@@ -11,6 +11,7 @@ import pytest
 from pytest_importsandbox._core.names import as_names, in_tree, is_protected, top_level
 from pytest_importsandbox._core.preserved import held
 from pytest_importsandbox._core.process import process
+from pytest_importsandbox._plugin.imports import take_part
 
 _blocked_key = pytest.StashKey[tuple[str, ...]]()
 
@@ -19,6 +20,7 @@ def block(config: pytest.Config, values: Iterable[str]) -> None:
     """Block what the option names until the run ends; the values are lists with commas."""
     if _blocked_key in config.stash:
         return
+    take_part(config)
     names = _names_in(values)
     for name in names:
         _refuse_what_is_loaded(name, config.pluginmanager)

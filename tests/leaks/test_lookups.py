@@ -11,8 +11,8 @@ from types import ModuleType
 
 import pytest
 
-from pytest_importsandbox._core.lookups import asks_for, code_of
 from pytest_importsandbox._core.modules import MISSING
+from pytest_importsandbox._leaks.lookups import asks_for, code_of
 
 Write = Callable[[Mapping[str, str]], Path]
 

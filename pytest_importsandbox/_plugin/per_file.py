@@ -19,6 +19,7 @@ import pytest
 
 from pytest_importsandbox._core.process import Aside, process
 from pytest_importsandbox._core.watcher import Span
+from pytest_importsandbox._plugin.imports import take_part
 
 
 @dataclass(eq=False)
@@ -28,6 +29,14 @@ class _Sandbox:
     span: Span
     has_session_fixture: bool = False
     """Whether finalizers of the file run when the session ends."""
+
+
+def isolate(config: pytest.Config, preserve: tuple[str, ...]) -> None:
+    """Give each test module of a run a sandbox of its own."""
+    take_part(config)
+    sandboxes = ModuleSandboxes(preserve)
+    config.pluginmanager.register(sandboxes)
+    config.add_cleanup(sandboxes.close_all)
 
 
 class ModuleSandboxes:

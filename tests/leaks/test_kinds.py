@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from pytest_importsandbox import ImportSandbox
-from pytest_importsandbox._core.leaks import (
+from pytest_importsandbox._core.modules import MISSING
+from pytest_importsandbox._leaks.kinds import (
     Attributes,
     Change,
     Picture,
@@ -20,7 +21,6 @@ from pytest_importsandbox._core.leaks import (
     leaks,
     locations,
 )
-from pytest_importsandbox._core.modules import MISSING
 
 
 class Hostile:

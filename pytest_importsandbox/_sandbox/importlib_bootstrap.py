@@ -22,7 +22,7 @@ from pytest_importsandbox._core.modules import is_extension
 from pytest_importsandbox._core.names import as_names, in_tree, parents, resolve
 from pytest_importsandbox._core.process import process
 from pytest_importsandbox._core.watcher import NOTE, Span
-from pytest_importsandbox._temp_package import TempPackageFactory
+from pytest_importsandbox._temporary.packages import TempPackageFactory
 
 _FILES_OF_RELOAD: Final = (
     __file__,

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from pytest_importsandbox import ImportChanges, ImportSandbox
-from pytest_importsandbox._core.sandbox import protect
+from pytest_importsandbox._sandbox.sandbox import protect
 
 Write = Callable[[Mapping[str, str]], Path]
 Run = Callable[..., str]

@@ -15,7 +15,6 @@ from importlib.machinery import (
 from types import ModuleType, TracebackType
 from typing import Any, final
 
-from pytest_importsandbox._core import importlib_bootstrap
 from pytest_importsandbox._core import lazy as lazy_imports
 from pytest_importsandbox._core.names import (
     as_names,
@@ -26,7 +25,8 @@ from pytest_importsandbox._core.names import (
 from pytest_importsandbox._core.process import process
 from pytest_importsandbox._core.state import ImportChanges
 from pytest_importsandbox._core.watcher import Span
-from pytest_importsandbox._temp_package import TempPackageFactory
+from pytest_importsandbox._sandbox import importlib_bootstrap
+from pytest_importsandbox._temporary.packages import TempPackageFactory
 
 
 @final

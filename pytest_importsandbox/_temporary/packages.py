@@ -19,10 +19,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import MappingProxyType
 from typing import Any, Final, final
 
-from pytest_importsandbox import _dist_info
 from pytest_importsandbox._core.modules import namespace as namespace_of
 from pytest_importsandbox._core.modules import prepend_to_path
 from pytest_importsandbox._core.names import as_names, parents, top_level
+from pytest_importsandbox._temporary import dist_info
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 # https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file#naming-conventions
@@ -113,14 +113,14 @@ class TempPackage:
         """
         __tracebackhide__ = True
         name = self.name if name is None else name
-        files = _dist_info.files(name, version, entry_points, metadata, top_level(self.name))
+        files = dist_info.files(name, version, entry_points, metadata, top_level(self.name))
         directory = self.path.parents[self.name.count(".")]
-        for earlier in directory.glob(f"{_dist_info.directory_prefix(name)}*.dist-info"):
+        for earlier in directory.glob(f"{dist_info.directory_prefix(name)}*.dist-info"):
             shutil.rmtree(earlier)
-        dist_info = directory / _dist_info.directory_name(name, version)
-        dist_info.mkdir()
+        installed = directory / dist_info.directory_name(name, version)
+        installed.mkdir()
         for file, content in files.items():
-            (dist_info / file).write_bytes(content)
+            (installed / file).write_bytes(content)
         _invalidate_caches()
 
     def _write_all(self, files: Mapping[str, str | bytes]) -> None:

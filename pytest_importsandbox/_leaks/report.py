@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_importsandbox._core.leaks import Change, locations, type_name
 from pytest_importsandbox._core.modules import MISSING, is_imported_as, is_module
+from pytest_importsandbox._leaks.kinds import Change, locations, type_name
 
 
 @dataclass

@@ -23,7 +23,10 @@ import pytest
 from _pytest.junitxml import xml_key
 from _pytest.outcomes import Failed
 
-from pytest_importsandbox._core.leaks import (
+from pytest_importsandbox._core.modules import MISSING, namespace
+from pytest_importsandbox._core.names import in_tree
+from pytest_importsandbox._core.process import process
+from pytest_importsandbox._leaks.kinds import (
     KINDS,
     Attributes,
     Change,
@@ -36,11 +39,9 @@ from pytest_importsandbox._core.leaks import (
     locations,
     reload_leaks,
 )
-from pytest_importsandbox._core.lookups import asks_for, code_of
-from pytest_importsandbox._core.modules import MISSING, namespace
-from pytest_importsandbox._core.names import in_tree
-from pytest_importsandbox._core.process import process
-from pytest_importsandbox._leak_report import Leak, LeakReport, as_text, described, lines_of
+from pytest_importsandbox._leaks.lookups import asks_for, code_of
+from pytest_importsandbox._leaks.report import Leak, LeakReport, as_text, described, lines_of
+from pytest_importsandbox._plugin.imports import take_part
 
 _SUMMARY: Final = "importsandbox-leak-summary"
 _ATTRIBUTE: Final = "importsandbox_leaks"
@@ -53,6 +54,7 @@ def turn_on(config: pytest.Config, mode: str) -> None:
 
     :raises pytest.UsageError: If an entry of `import_leaks_allow` can't be understood.
     """
+    take_part(config)
     allowed = [Allowed.read(line) for line in config.getini("import_leaks_allow")]
     observer = LeakObserver(config, mode, allowed)
     config.pluginmanager.register(observer, "importsandbox-leak-observer")

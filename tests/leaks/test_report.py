@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from pytest_importsandbox._leak_report import Leak, LeakReport
+from pytest_importsandbox._leaks.report import Leak, LeakReport
 
 LEAK = Leak("test_it.py", "collection", "path", "somewhere", "sys.path has gained 'somewhere'", "remedy")
 

@@ -1,0 +1,1 @@
+"""What users hold: the sandbox, and the fresh import."""

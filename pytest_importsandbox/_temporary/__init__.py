@@ -1,0 +1,1 @@
+"""Packages and distributions that are written for one test."""
