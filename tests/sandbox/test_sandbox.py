@@ -236,7 +236,10 @@ def test_block_of_the_outer_sandbox_holds_in_the_inner_one(sandbox: ImportSandbo
 
 
 def test_own_tests_of_the_warnings_module_pass_with_fresh_copies_from_a_sandbox(run_script: Run) -> None:
-    pytest.importorskip("test.support.import_helper", reason="needs CPython's own tests")
+    pytest.importorskip("test", reason="needs CPython's own tests")
+    # Not imported here: it would load the modules of warnings afresh. Debian has a package for the tests alone.
+    if importlib.util.find_spec("test.test_warnings") is None:
+        pytest.skip("needs CPython's own tests")
     output = run_script(
         """
         import sys
@@ -259,16 +262,18 @@ def test_own_tests_of_the_warnings_module_pass_with_fresh_copies_from_a_sandbox(
         warnings.simplefilter("default")
         from test import test_warnings
 
+        # What is written in Python is a module of its own from 3.14 on.
+        in_python = ("_py_warnings", ()) if sys.version_info >= (3, 14) else ("warnings", ["_warnings"])
+        assert asked[0] == in_python
         assert test_warnings.py_warnings is not test_warnings.c_warnings
         suite = unittest.defaultTestLoader.loadTestsFromModule(test_warnings)
         result = unittest.TestResult()
         suite.run(result)
-        print(asked[0])
         print(result.testsRun > 50, [str(test) for test, _ in result.failures + result.errors])
         """
     )
 
-    assert output.splitlines() == ["('warnings', ['_warnings'])", "True []"]
+    assert output == "True []\n"
 
 
 def test_fresh_import_does_not_look_up_the_top_level_package_again(picture: Any) -> None:
