@@ -119,7 +119,7 @@ def test_effect_of_a_thread_of_the_standard_library_alone_is_told_of_that(
     effects = effects_of(
         f"""
         import importlib, os, threading
-        for target, argument in ((os.mkdir, r"{tmp_path / "new"}"), (importlib.import_module, "inkhorn.sub")):
+        for target, argument in ((os.mkdir, r"{tmp_path / "new"}"), (importlib.import_module, "colorsys")):
             thread = threading.Thread(target=target, args=(argument,))
             thread.start()
             thread.join()
@@ -129,7 +129,7 @@ def test_effect_of_a_thread_of_the_standard_library_alone_is_told_of_that(
     assert [(each.what, each.module) for each in effects.directories] == [
         (str(tmp_path / "new"), "threading")
     ]
-    assert ("inkhorn.sub", "") in [(each.name, each.importer) for each in effects.modules]
+    assert ("colorsys", "") in [(each.name, each.importer) for each in effects.modules]
 
 
 def test_effect_in_a_function_of_another_module_has_the_line_of_that(effects_of: Observe) -> None:
