@@ -498,7 +498,7 @@ def test_failing_tests_that_look_it_up_are_named(pytester: pytest.Pytester) -> N
     pytester.mkpydir("elsewhere").joinpath("extra.py").write_text("", encoding="utf-8")
     pytester.makepyfile(
         f"""
-        import importlib
+        import importlib.util
         import sys
         import pytest
         import helper
@@ -515,8 +515,9 @@ def test_failing_tests_that_look_it_up_are_named(pytester: pytest.Pytester) -> N
         def test_imports_a_part():
             from stub import part
 
+        # Not by an import: https://github.com/python/cpython/issues/151631 ends the run in Python 3.15.
         def test_names():
-            importlib.import_module("stub.part")
+            importlib.util.find_spec("stub.part")
 
         def test_loads_what_imports():
             import application
