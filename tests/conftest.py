@@ -17,7 +17,13 @@ from typing import Any
 
 import pytest
 
+import pytest_importsandbox
+
 pytest_plugins = ["pytester"]
+
+if hasattr(sys, "set_lazy_imports"):
+    # The tests are written for this mode. What is loaded by now is as `-X lazy_imports=all` has left it.
+    sys.set_lazy_imports("normal")
 
 REGISTRIES = ("modules", "path", "meta_path", "path_hooks", "path_importer_cache")
 INSTALLED = (
@@ -25,6 +31,8 @@ INSTALLED = (
     # Where they really are: the standard library can be a zip archive, too.
     str(Path(os.__file__).parent) + os.sep,
     str(Path(pytest.__file__).parents[1]) + os.sep,
+    # An editable installation has it elsewhere.
+    str(Path(pytest_importsandbox.__file__).parent) + os.sep,
 )
 
 
