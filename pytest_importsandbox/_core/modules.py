@@ -16,6 +16,8 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
+from pytest_importsandbox._core.cpython import is_initializing
+
 # Read like this, they run no code of a metaclass.
 _MRO: Final = type.__dict__["__mro__"]
 _CLASS_DICT: Final = type.__dict__["__dict__"]
@@ -79,7 +81,7 @@ def is_imported_as(name: str, module: object) -> bool:
 
 def is_loading(module: object) -> bool:
     """Whether a module has not run to its end yet."""
-    return spec_of(module).get("_initializing") is True
+    return is_initializing(spec_of(module))
 
 
 def is_extension_spec(spec: Mapping[str, Any]) -> bool:

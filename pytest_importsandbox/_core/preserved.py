@@ -28,12 +28,12 @@ import os
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from dis import _find_imports  # type: ignore[attr-defined]
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from operator import is_
 from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import Any, Final
 
+from pytest_importsandbox._core.cpython import directories, find_imports
 from pytest_importsandbox._core.modules import (
     MISSING,
     defining_module,
@@ -505,11 +505,7 @@ def is_genuine(name: str, module: object) -> bool:
 def _locations(spec: Mapping[str, Any]) -> list[Any]:
     """Where the submodules of a package are searched."""
     locations = spec.get("submodule_search_locations")
-    if type(locations) is list:
-        return locations
-    # Of a namespace package. Reading it as a sequence would compute it anew.
-    found = (namespace(locations) or {}).get("_path")
-    return found if type(found) is list else []
+    return locations if type(locations) is list else directories(locations)
 
 
 def _has_extensions(directory: object) -> bool:
@@ -555,7 +551,7 @@ def imports_in_code(name: str, loader: Any) -> set[str]:
         if not isinstance(code, CodeType):
             continue
         pending += [each for each in code.co_consts if isinstance(each, CodeType)]
-        for imported, level, attributes in _find_imports(code):
+        for imported, level, attributes in find_imports(code):
             base = package.rsplit(".", level - 1)[0] if level else ""
             asked = ".".join(filter(None, (base, imported)))
             found.update((asked, *(f"{asked}.{each}" for each in attributes or ())))

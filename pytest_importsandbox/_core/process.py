@@ -8,7 +8,6 @@ are loading already goes on; `imports_in_progress` tells what that is.
 
 from __future__ import annotations
 
-import _imp
 import gc
 import sys
 import threading
@@ -21,6 +20,7 @@ from types import ModuleType
 from typing import Any, Final, final
 
 from pytest_importsandbox._core import lazy
+from pytest_importsandbox._core.cpython import acquire_import_lock, release_import_lock
 from pytest_importsandbox._core.distributions import HiddenDistributions
 from pytest_importsandbox._core.modules import (
     MISSING,
@@ -515,7 +515,7 @@ def _hold_import_lock() -> bool:
 
     The finalizers of garbage are foreign code, which could wait for a thread that imports.
     """
-    _imp.acquire_lock()
+    acquire_import_lock()
     collects = gc.isenabled()
     gc.disable()
     return collects
@@ -525,7 +525,7 @@ def _free_import_lock(collects: bool) -> None:
     """Let other threads import again."""
     if collects:
         gc.enable()
-    _imp.release_lock()
+    release_import_lock()
 
 
 @contextmanager
@@ -548,9 +548,9 @@ def _wait_for_imports(roots: Collection[str], seconds: float) -> set[str]:
         # What needs no other import ends now, before the thread begins the next one.
         time.sleep(_MOMENT)
         if _imports_below(roots):
-            _imp.release_lock()
+            release_import_lock()
             time.sleep(_MOMENT)
-            _imp.acquire_lock()
+            acquire_import_lock()
     return names
 
 

@@ -16,13 +16,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
-from importlib._bootstrap_external import _NamespacePath  # type: ignore[attr-defined]
 from importlib.machinery import BuiltinImporter, FileFinder, FrozenImporter, PathFinder
 from itertools import chain, compress, dropwhile, filterfalse, repeat, takewhile
 from operator import is_, is_not
 from types import FunctionType, ModuleType
 from typing import Any, Final, Protocol, Self
 
+from pytest_importsandbox._core.cpython import NamespacePath, directories, is_gil_enabled
 from pytest_importsandbox._core.modules import MISSING, class_defines, is_imported_as, is_module, namespace
 from pytest_importsandbox._core.names import parents, top_level
 
@@ -132,7 +132,7 @@ def put_back(table: dict[str, Any], saved: dict[str, Any], spared: frozenset[str
     belonging = {*saved, *spared} if spared else saved
     deque(map(table.pop, filterfalse(belonging.__contains__, order[first:]), repeat(None)), maxlen=0)
     moved = wanted[first:]
-    if moved and _gil_enabled():
+    if moved and is_gil_enabled():
         _move_to_end(table, moved)
 
 
@@ -145,11 +145,6 @@ def _first_difference(one: list[Any], other: list[Any]) -> int:
     """Where two lists begin to hold different objects."""
     agree = list(map(is_, one, other))
     return agree.index(False) if False in agree else len(agree)
-
-
-def _gil_enabled() -> bool:
-    """Whether a call into C keeps other threads from running."""
-    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
 class ModulesRow(PlainRow):
@@ -351,7 +346,7 @@ class ModulesDifference:
         for name in takewhile(partial(is_not, self.mark), reversed(outer)):
             if not is_spared(name):
                 self._let_in(name, outer[name], table)
-        if self.last and _gil_enabled():
+        if self.last and is_gil_enabled():
             _move_to_end(table, self.last)
 
     def _let_in(self, name: str, module: Any, table: dict[str, Any]) -> None:
@@ -807,7 +802,7 @@ class NamespacePackages:
         """Remember which of some modules are namespace packages."""
         for name in names:
             attributes = namespace(modules.get(name)) or {}
-            if type(attributes.get("__path__")) is _NamespacePath:
+            if type(attributes.get("__path__")) is NamespacePath:
                 self._namespaces[name] = attributes
             else:
                 self._namespaces.pop(name, None)
@@ -829,8 +824,8 @@ class NamespacePathsRow(PlainRow):
         """What was replaced, kept as long as this row: a finalizer can run any code."""
         for name, attributes in packages.items():
             path: Any = attributes.get("__path__")
-            if name in sys.modules and type(path) is _NamespacePath:
-                self.saved.append((attributes, path, path.__dict__.copy(), path._path.copy()))
+            if name in sys.modules and type(path) is NamespacePath:
+                self.saved.append((attributes, path, path.__dict__.copy(), directories(path).copy()))
 
     def difference(self, outside: Self) -> Callable[[Self], None] | None:
         before = {id(attributes): (path, locations) for attributes, path, _, locations in outside.saved}
@@ -850,7 +845,7 @@ class NamespacePathsRow(PlainRow):
             outside.former += [attributes.get("__path__"), path.__dict__.copy()]
             attributes["__path__"] = path
             path.__dict__.update(saved)
-            path._path[:] = locations
+            directories(path)[:] = locations
 
     def restore(self) -> None:
         self._put(self.saved, self)

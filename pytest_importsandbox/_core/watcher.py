@@ -15,18 +15,21 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib._bootstrap import (  # type: ignore[attr-defined]
-    _load_unlocked,
-    _module_locks,
-    _ModuleLockManager,
-)
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
-from importlib.util import _LazyModule  # type: ignore[attr-defined]
 from traceback import walk_stack
 from types import ModuleType
 from typing import Any, Final
 
+from pytest_importsandbox._core.cpython import (
+    BOOTSTRAP_FILE,
+    LazyModule,
+    ModuleLockManager,
+    current_frames,
+    load_unlocked,
+    module_locks,
+    owner,
+)
 from pytest_importsandbox._core.modules import (
     bind,
     finders,
@@ -352,11 +355,11 @@ class PreservedFinder:
         """Ask other finders for a module that comes back; load it if one of them finds it."""
         package = name.rpartition(".")[0]
         path = (namespace(self.store.modules.get(package)) or {}).get("__path__") if package else None
-        with _ModuleLockManager(name):
+        with ModuleLockManager(name):
             spec = _first_spec(others, name, path)
             if spec is not None:
                 self.watcher.note_import(name)
-                bind(name, _load_unlocked(spec))
+                bind(name, load_unlocked(spec))
         return spec
 
 
@@ -436,7 +439,7 @@ def _presented(module: Any, store: Store, name: str) -> ModuleType:
 
 def _take_off_lazy_class(preserved: Preserved) -> None:
     """Undo what `importlib.util.LazyLoader` did to a module that nobody used."""
-    if type(preserved.module) is _LazyModule and preserved.kind is not _LazyModule:
+    if type(preserved.module) is LazyModule and preserved.kind is not LazyModule:
         object.__setattr__(preserved.module, "__class__", preserved.kind)
 
 
@@ -464,12 +467,12 @@ def is_being_imported(name: str) -> bool:
 
 def is_held(lock: Any) -> bool:
     """Whether this thread holds the lock of a module, if there is one."""
-    return lock is not None and lock.owner == threading.get_ident()
+    return lock is not None and owner(lock) == threading.get_ident()
 
 
 def owned_lock(name: str) -> Any:
     """The lock of a module that is being imported by any thread."""
-    reference = _module_locks.get(name)
+    reference = module_locks.get(name)
     return reference() if reference is not None else None
 
 
@@ -512,17 +515,17 @@ class OutermostImports:
 
 def imports_in_progress(names: Callable[[str], bool] = lambda name: True) -> set[str]:
     """Names that other threads are importing at this moment, or are about to."""
-    if not _module_locks:
+    if not module_locks:
         return set()
     me = threading.get_ident()
     # Asked before the owners are: whoever has taken the lock by then is one of them.
     others_import = _other_threads_import(me)
     return {
         name
-        for name in list(_module_locks)
+        for name in list(module_locks)
         if names(name)
         and (lock := owned_lock(name)) is not None
-        and (others_import if lock.owner is None else lock.owner != me)
+        and (others_import if owner(lock) is None else owner(lock) != me)
     }
 
 
@@ -534,8 +537,8 @@ def _other_threads_import(me: int) -> bool:
     exception.
     """
     return any(
-        frame.f_code.co_filename == _ModuleLockManager.__enter__.__code__.co_filename
-        for thread, innermost in sys._current_frames().items()
+        frame.f_code.co_filename == BOOTSTRAP_FILE
+        for thread, innermost in current_frames().items()
         if thread != me
         for frame, _ in walk_stack(innermost)
     )

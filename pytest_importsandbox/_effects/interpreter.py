@@ -17,6 +17,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
+from pytest_importsandbox._core.cpython import interpreter_flags
 from pytest_importsandbox._effects import observer
 
 # What the new interpreter runs. The names of the observer's modules are in `sys.modules` only as long as
@@ -85,7 +86,7 @@ def run(
         }
         orders.write_bytes(marshal.dumps((_parts(), marshal.dumps(content))))
         records.touch()
-        command = [sys.executable, *_flags(), *args, "-c", _START, str(orders)]
+        command = [sys.executable, *interpreter_flags(), *args, "-c", _START, str(orders)]
         # Files, not pipes: these are never full, and nobody who keeps them open is waited for.
         with stdout.open("wb") as out, stderr.open("wb") as err:
             process = subprocess.Popen(
@@ -117,11 +118,6 @@ def _parts() -> bytes:
         # The loaders of files and of zip archives have this method.
         parts.append((name, spec.loader.get_code(name)))  # type: ignore[union-attr]
     return marshal.dumps(parts)
-
-
-def _flags() -> list[str]:
-    """The arguments with which this interpreter was started, as `multiprocessing` hands them on."""
-    return list(subprocess._args_from_interpreter_flags())  # type: ignore[attr-defined]
 
 
 def _read(content: bytes) -> Iterator[Any]:

@@ -20,6 +20,7 @@ from operator import call, is_, is_not, itemgetter
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
+from pytest_importsandbox._core.cpython import directories
 from pytest_importsandbox._core.modules import (
     MISSING,
     is_imported_as,
@@ -406,7 +407,7 @@ def locations(module: object) -> list[str]:
     if type(origin) is str:
         return [origin] if os.sep in origin else []
     paths = spec_of(module).get("submodule_search_locations")
-    entries = paths if type(paths) is list else (namespace(paths) or {}).get("_path", ())
+    entries = paths if type(paths) is list else directories(paths)
     return [entry for entry in entries if type(entry) is str]
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import linecache
-import sys
 import textwrap
 import tokenize
 import warnings
@@ -21,6 +19,7 @@ from typing import Any, Final, TypeGuard
 
 import pytest
 
+from pytest_importsandbox._core.cpython import getframe, source_lines
 from pytest_importsandbox._core.modules import MISSING, defining_module, namespace
 from pytest_importsandbox._core.names import top_level
 from pytest_importsandbox._core.process import process
@@ -54,7 +53,7 @@ class FailureReports:
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> None:
         """Look at what a failing assertion compares; how that is shown is left to others."""
         self._compared = None
-        frame: FrameType | None = sys._getframe(1)
+        frame: FrameType | None = getframe(1)
         while frame is not None and _is_of_pytest(frame):
             frame = frame.f_back
         # A report of pytest must come out, whatever a hostile object does.
@@ -179,7 +178,7 @@ def _values(node: ast.expr, frame: FrameType) -> list[object]:
 def _statements(frame: FrameType) -> ast.AST:
     """The source of the function that runs in a frame; empty if there is none."""
     code = frame.f_code
-    lines = linecache.getlines(code.co_filename, frame.f_globals)[_offset(frame) :]
+    lines = source_lines(code.co_filename, frame.f_globals)[_offset(frame) :]
     try:
         source = lines if code.co_name == "<module>" else inspect.getblock(lines)
         with warnings.catch_warnings():

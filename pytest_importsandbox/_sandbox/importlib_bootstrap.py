@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Final, Protocol
 
 from pytest_importsandbox._core import lazy as lazy_imports
+from pytest_importsandbox._core.cpython import BOOTSTRAP_FILE, LOADERS_FILE
 from pytest_importsandbox._core.lazy import LazyMode
 from pytest_importsandbox._core.modules import is_extension
 from pytest_importsandbox._core.names import as_names, in_tree, parents, resolve
@@ -24,12 +25,7 @@ from pytest_importsandbox._core.process import process
 from pytest_importsandbox._core.watcher import NOTE, Span
 from pytest_importsandbox._temporary.packages import TempPackageFactory
 
-_FILES_OF_RELOAD: Final = (
-    __file__,
-    _reload.__code__.co_filename,
-    "<frozen importlib._bootstrap>",
-    "<frozen importlib._bootstrap_external>",
-)
+_FILES_OF_RELOAD: Final = (__file__, _reload.__code__.co_filename, BOOTSTRAP_FILE, LOADERS_FILE)
 
 
 class _Sandbox(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import linecache
 import os
 import shutil
 import sys
@@ -12,13 +11,12 @@ import textwrap
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from importlib._bootstrap_external import _NamespacePath  # type: ignore[attr-defined]
-from importlib.metadata import MetadataPathFinder
 from importlib.util import cache_from_source
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import MappingProxyType
 from typing import Any, Final, final
 
+from pytest_importsandbox._core.cpython import MetadataPathFinder, NamespacePath, line_cache
 from pytest_importsandbox._core.modules import namespace as namespace_of
 from pytest_importsandbox._core.modules import prepend_to_path
 from pytest_importsandbox._core.names import as_names, parents, top_level
@@ -356,7 +354,7 @@ def _loaded_instead_of_portion(name: str) -> tuple[str, ...]:
     """The loaded module that keeps import from finding a portion of a namespace package."""
     for each in (*reversed([*parents(name)]), name):
         module = sys.modules.get(each)
-        if module is not None and type((namespace_of(module) or {}).get("__path__")) is not _NamespacePath:
+        if module is not None and type((namespace_of(module) or {}).get("__path__")) is not NamespacePath:
             return (each,)
     return ()
 
@@ -444,10 +442,10 @@ def _as_bytes(file: str, content: object) -> bytes:
 
 def _delete(directory: Path) -> None:
     """Delete a temporary directory, with what Python keeps about its files."""
-    for file in list(linecache.cache):
+    for file in list(line_cache()):
         # A foreign key can be anything.
         if type(file) is str and file.startswith(f"{directory}{os.sep}"):
-            linecache.cache.pop(file, None)
+            line_cache().pop(file, None)
     cached = Path(cache_from_source(str(directory / "module.py"))).parent
     # A module that is still mapped into memory can't be deleted on Windows.
     shutil.rmtree(directory, ignore_errors=True)
@@ -469,7 +467,7 @@ def _forget(path: Path) -> None:
 
     Bytecode is taken for current if size and mtime, in whole seconds, agree: PEP 552.
     """
-    linecache.cache.pop(str(path), None)
+    line_cache().pop(str(path), None)
     if path.suffix == ".py":
         # Of every optimization, and of pytest, which adds its name where it rewrites assertions.
         cached = Path(cache_from_source(str(path))).parent
