@@ -116,7 +116,7 @@ def contains(entries: list[Any], entry: object) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have the finders in place from the beginning: otherwise the first test with a sandbox puts them there."""
+    """Have the finders in place from the beginning, and not from the first test that opens a sandbox."""
     from pytest_importsandbox._plugin.imports import take_part
 
     take_part(config)

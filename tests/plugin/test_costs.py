@@ -6,7 +6,7 @@ import pytest
 
 from pytest_importsandbox._plugin import costs
 
-PASS = "from pytest_importsandbox._plugin import costs\n_costs.time.now += {}"
+PASS = "from pytest_importsandbox._plugin import costs\ncosts.time.now += {}"
 LINE = (
     "modules that ran again took 8.00s: slow (2 times, 8.00s). If tests can share them, "
     "import them in conftest.py, or name them in isolated_imports_preserve."

@@ -237,7 +237,7 @@ def test_block_of_the_outer_sandbox_holds_in_the_inner_one(sandbox: ImportSandbo
 
 def test_own_tests_of_the_warnings_module_pass_with_fresh_copies_from_a_sandbox(run_script: Run) -> None:
     pytest.importorskip("test", reason="needs CPython's own tests")
-    # Not imported here: it would load the modules of warnings afresh. Debian has a package for the tests alone.
+    # Not imported here: it would load the modules of warnings afresh. Debian packages these tests alone.
     if importlib.util.find_spec("test.test_warnings") is None:
         pytest.skip("needs CPython's own tests")
     output = run_script(
