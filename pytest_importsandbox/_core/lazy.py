@@ -37,6 +37,9 @@ from pytest_importsandbox._core.state import (
     NamespacePackages,
     PlainRow,
     ShadowingAttributes,
+    Value,
+    ValuesRow,
+    attribute_of,
 )
 
 AVAILABLE: Final = hasattr(sys, "lazy_modules")
@@ -378,39 +381,18 @@ class DeclaredRow(PlainRow):  # from 3.15
         self.hooks.pending.put_back(self.pending)
 
 
-class SettingsRow(PlainRow):  # from 3.15
-    """The mode, the filter, and the functions that carry out import statements."""
-
-    def __init__(self) -> None:
-        self.mode = _sys.get_lazy_imports()
-        self.filter = _sys.get_lazy_imports_filter()
-        self.hooks = {name: vars(builtins).get(name, MISSING) for name in ("__import__", "__lazy_import__")}
-
-    def merge(self, before: Self, after: Self) -> None:
-        if after.mode != before.mode:
-            self.mode = after.mode
-        if after.filter is not before.filter:
-            self.filter = after.filter
-        for name, hook in after.hooks.items():
-            if hook is not before.hooks[name]:
-                self.hooks[name] = hook
-
-    def difference(self, outside: Self) -> Callable[[Self], None] | None:
-        same = (
-            self.mode == outside.mode
-            and self.filter is outside.filter
-            and all(hook is outside.hooks[name] for name, hook in self.hooks.items())
-        )
-        return None if same else super().difference(outside)
-
-    def restore(self) -> None:
-        if _sys.get_lazy_imports() != self.mode:
-            _sys.set_lazy_imports(self.mode)
-        if _sys.get_lazy_imports_filter() is not self.filter:
-            _sys.set_lazy_imports_filter(self.filter)
-        for name, hook in self.hooks.items():
-            if vars(builtins).get(name, MISSING) is not hook:
-                vars(builtins)[name] = hook
+# The mode, the filter, and the functions that carry out import statements.
+_SETTINGS: Final[list[Value]] = (
+    [
+        # Interned, since values are compared by identity.
+        (lambda: sys.intern(_sys.get_lazy_imports()), _sys.set_lazy_imports),
+        (_sys.get_lazy_imports_filter, _sys.set_lazy_imports_filter),
+        attribute_of(builtins, "__import__"),
+        attribute_of(builtins, "__lazy_import__"),
+    ]
+    if AVAILABLE
+    else []
+)
 
 
 def _as_pending(names: Iterable[str]) -> dict[str, Any]:  # from 3.15
@@ -432,7 +414,7 @@ class LazyImportState(ImportState):  # from 3.15
         declared = DeclaredRow(self.modules.saved, hooks)
         noted = hooks.unresolved(self.modules.saved, declared.pending)
         self.names = NamesRow(self.modules.saved, noted, hooks.pending)
-        self.settings, self.declared = SettingsRow(), declared
+        self.settings, self.declared = ValuesRow(_SETTINGS), declared
         # Declared names come first: between the attribute of a submodule that goes and its declaration that
         # comes back, another thread would find neither. They come last as well: as long as the submodule is
         # in `sys.modules`, another thread that imports it uses up the declaration again.

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from importlib.machinery import EXTENSION_SUFFIXES, BuiltinImporter, FrozenImporter, PathFinder
+from operator import is_
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, Final
@@ -142,6 +143,21 @@ def defining_module(entry: object) -> str:
             kind = entry if issubclass(type(entry), type) else type(entry)
             found = type.__getattribute__(kind, "__module__")
     return found if type(found) is str else ""
+
+
+def type_name(entry: object) -> str:
+    """A name for a foreign object that calls none of its code; a text is its own name."""
+    if type(entry) is str:
+        return entry
+    if issubclass(type(entry), FunctionType):
+        return str(object.__getattribute__(entry, "__qualname__"))
+    kind = entry if issubclass(type(entry), type) else type(entry)
+    return str(type.__getattribute__(kind, "__qualname__"))
+
+
+def are_same(one: Collection[Any], other: Collection[Any]) -> bool:
+    """Whether two collections hold the same objects in the same order."""
+    return len(one) == len(other) and all(map(is_, one, other))
 
 
 def remove_modules(names: Iterable[str]) -> None:

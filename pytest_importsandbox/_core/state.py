@@ -19,11 +19,19 @@ from functools import partial
 from importlib.machinery import BuiltinImporter, FileFinder, FrozenImporter, PathFinder
 from itertools import chain, compress, dropwhile, filterfalse, repeat, takewhile
 from operator import is_, is_not
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any, Final, Protocol, Self
 
 from pytest_importsandbox._core.cpython import NamespacePath, directories, is_gil_enabled
-from pytest_importsandbox._core.modules import MISSING, class_defines, is_imported_as, is_module, namespace
+from pytest_importsandbox._core.modules import (
+    MISSING,
+    are_same,
+    class_defines,
+    is_imported_as,
+    is_module,
+    namespace,
+    type_name,
+)
 from pytest_importsandbox._core.names import parents, top_level
 
 
@@ -382,9 +390,9 @@ class ListRow(PlainRow):
         saved = [entry for entry in self.saved if not _contains(ours, entry)]
         came = [entry for entry in current if not _contains(saved, entry)]
         went = [entry for entry in saved if not _contains(current, entry)]
-        if not came and not went and not _same(current, saved):
+        if not came and not went and not are_same(current, saved):
             return ("reordered",)
-        return (*(f"+{_shown(each)}" for each in came), *(f"-{_shown(each)}" for each in went))
+        return (*(f"+{type_name(each)}" for each in came), *(f"-{type_name(each)}" for each in went))
 
     def added(self, *ours: object) -> list[tuple[Any, bool]]:
         """The entries that came, but for ours, and whether they stand before the last of these."""
@@ -442,11 +450,6 @@ def _merged(mine: list[Any], old: list[Any], now: list[Any]) -> list[Any]:
     return front + kept + back
 
 
-def _same(one: Collection[Any], other: Collection[Any]) -> bool:
-    """Whether two collections hold the same objects in the same order."""
-    return len(one) == len(other) and all(map(is_, one, other))
-
-
 def _contains(entries: Iterable[Any], entry: object) -> bool:
     """Whether the object itself is among the entries."""
     return any(each is entry for each in entries)
@@ -455,16 +458,6 @@ def _contains(entries: Iterable[Any], entry: object) -> bool:
 def _position(entries: list[Any], entry: object) -> int:
     """Where the object itself stands among the entries."""
     return next(index for index, each in enumerate(entries) if each is entry)
-
-
-def _shown(entry: object) -> str:
-    """A text for a foreign object that calls none of its code."""
-    if type(entry) is str:
-        return entry
-    if issubclass(type(entry), FunctionType):
-        return str(object.__getattribute__(entry, "__qualname__"))
-    shown = entry if issubclass(type(entry), type) else type(entry)
-    return str(type.__getattribute__(shown, "__qualname__"))
 
 
 class ImporterCacheRow(PlainRow):
@@ -497,7 +490,7 @@ class ImporterCacheRow(PlainRow):
 
     def restore(self) -> None:
         table, saved = self.table, self.saved
-        if not (_same(table, saved) and _same(table.values(), saved.values())):
+        if not (are_same(table, saved) and are_same(table.values(), saved.values())):
             self.former.append(table.copy())
             for entry, finder in table.copy().items():
                 if saved.get(entry, MISSING) is not finder:
@@ -859,26 +852,44 @@ def _same_directories(one: list[Any], other: list[Any]) -> bool:
     )
 
 
+Value = tuple[Callable[[], Any], Callable[[Any], object]]
+"""What tells a value of the interpreter, and what sets it."""
+
+
+def attribute_of(holder: Any, name: str) -> Value:
+    """An attribute that the interpreter's own classes and modules have, or lack."""
+    return partial(vars(holder).get, name, MISSING), partial(_set_attribute, holder, name)
+
+
+def _set_attribute(holder: Any, name: str, value: Any) -> None:
+    if value is MISSING:
+        delattr(holder, name)
+    else:
+        setattr(holder, name, value)
+
+
 # What importlib asks finders for, https://docs.python.org/3/library/importlib.html#module-importlib.abc,
 # and importlib.metadata, https://docs.python.org/3/library/importlib.metadata.html#extending-the-search-algorithm.
-FINDER_METHODS: Final = [
-    (finder, name, vars(finder).get)
+# importlib_metadata deletes one of them when it is imported.
+FINDER_METHODS: Final = {
+    f"{finder.__name__}.{name}": attribute_of(finder, name)
     for finder in (BuiltinImporter, FrozenImporter, PathFinder, FileFinder)
     for name in ("find_spec", "invalidate_caches", "find_distributions")
-]
+}
 
 
-class FinderMethodsRow(PlainRow):
-    """The methods of the standard finders: importlib_metadata deletes one of them."""
+class ValuesRow(PlainRow):
+    """Values that are replaced as a whole: settings, and attributes of the interpreter's own objects."""
 
-    def __init__(self) -> None:
+    def __init__(self, values: Collection[Value]) -> None:
+        self.values = values
         self.saved = self.current()
         self.former: list[Any] = []
         """What was replaced, kept as long as this row: a finalizer can run any code."""
 
     def current(self) -> list[Any]:
-        """The methods that the classes have now."""
-        return [get(name, MISSING) for _, name, get in FINDER_METHODS]
+        """The values of now."""
+        return [get() for get, _ in self.values]
 
     def merge(self, before: Self, after: Self) -> None:
         self.former.append(self.saved)
@@ -888,18 +899,16 @@ class FinderMethodsRow(PlainRow):
         ]
 
     def difference(self, outside: Self) -> Callable[[Self], None] | None:
-        return None if _same(self.saved, outside.saved) else super().difference(outside)
+        return None if are_same(self.saved, outside.saved) else super().difference(outside)
 
     def restore(self) -> None:
         current = self.current()
-        if _same(current, self.saved):
+        if are_same(current, self.saved):
             return
         self.former.append(current)
-        for (finder, name, _), now, method in zip(FINDER_METHODS, current, self.saved, strict=True):
-            if now is not method and method is MISSING:
-                type.__delattr__(finder, name)
-            elif now is not method:
-                type.__setattr__(finder, name, method)
+        for (_, put), now, value in zip(self.values, current, self.saved, strict=True):
+            if now is not value:
+                put(value)
 
 
 class ImportState:
@@ -920,7 +929,7 @@ class ImportState:
         self.path_hooks = ListRow("path_hooks")
         self.importer_cache = ImporterCacheRow()
         self.namespace_paths = NamespacePathsRow(namespace_packages)
-        self.finder_methods = FinderMethodsRow()
+        self.finder_methods = ValuesRow(FINDER_METHODS.values())
         self.reloads = ReloadsRow(self.modules.saved, preserved)
         self.bindings = BindingsRow(self.modules.saved, preserved, shadowing, self.reloads)
         # Their order is the one of the restore.

@@ -31,12 +31,12 @@ from pytest_importsandbox._core.modules import (
 )
 from pytest_importsandbox._core.names import in_tree, parents, top_level
 from pytest_importsandbox._core.process import process
-from pytest_importsandbox._core.state import FINDER_METHODS, FinderMethodsRow
+from pytest_importsandbox._core.state import FINDER_METHODS, ValuesRow
 from pytest_importsandbox._core.watcher import OutermostImports
 
 KINDS: Final = ("modules", "path", "meta_path", "path_hooks", "finder", "reload", "attribute")
 _LISTS: Final = ("path", "meta_path", "path_hooks")
-_METHOD_NAMES: Final = [f"{finder.__name__}.{name}" for finder, name, _ in FINDER_METHODS]
+_METHOD_NAMES: Final = list(FINDER_METHODS)
 _ORDER: Final = object()
 """Stands for the order of a list that has the same entries as before."""
 
@@ -108,7 +108,7 @@ class Picture:
         modules: dict[str, Any] = getattr(sys, "modules", {})
         self.modules = modules.copy()
         self.lists: dict[str, list[Any]] = {name: list(getattr(sys, name, ())) for name in _LISTS}
-        self.methods = FinderMethodsRow().saved
+        self.methods = ValuesRow(FINDER_METHODS.values()).saved
         self.is_temporary = bool(process.spans)
         """Whether a sandbox is open that will undo what is done now."""
 
