@@ -56,10 +56,10 @@ LOADERS_FILE: Final[str] = NamespacePath.__init__.__code__.co_filename
 
 
 def directories(path: object) -> list[Any]:
-    """What the search path of a namespace package was made of; there is nothing else that makes one.
+    """The directories in the search path of a namespace package; none for any other object.
 
     Needed to put it back: reading the path as a sequence would compute it anew. Changed if what is written
-    here is not what the path has then.
+    into this list is not what the path has then.
     """
     found = vars(path).get("_path") if type(path) is NamespacePath else None
     return found if type(found) is list else []
