@@ -609,6 +609,14 @@ STATE = [
         "import codecs, gc; codecs.register_error('ink', int)",
         "any(type(each) is dict and 'ink' in each for each in gc.get_referrers(codecs.strict_errors))",
     ),
+    (
+        "from importlib._bootstrap import _load_unlocked",
+        "_load_unlocked.__globals__['__name__'] == 'importlib._bootstrap'",
+    ),
+    (
+        "from importlib.machinery import SourceFileLoader",
+        "SourceFileLoader.get_data.__globals__['__name__'] == 'importlib._bootstrap_external'",
+    ),
     ("import os, sys", "os.path.samefile(sys._stdlib_dir, os.path.dirname(os.__file__))"),
     ("import os, sys", "os.getcwd is sys.modules['nt' if os.name == 'nt' else 'posix'].getcwd"),
     pytest.param(
