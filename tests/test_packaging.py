@@ -137,6 +137,8 @@ def test_wheel_requires_pytest_alone(wheel_metadata: email.message.Message) -> N
 @pytest.mark.parametrize(
     "name",
     [
+        ".ci/run",
+        ".github/workflows/ci.yml",
         "CHANGELOG.md",
         "LICENSE",
         "README.md",

@@ -46,6 +46,45 @@ def test_all_checks_are_the_command_that_the_readme_gives() -> None:
     assert command in read("README.md").splitlines()
 
 
+WORKFLOWS = sorted(CHECKOUT.joinpath(".github", "workflows").glob("*.yml"))
+
+
+def test_actions_of_others_are_pinned_by_hash_and_the_same_in_all_workflows() -> None:
+    uses = {each for file in WORKFLOWS for each in re.findall(r"uses: (?!\./)(.+)", file.read_text("utf-8"))}
+
+    assert [each for each in uses if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", each)] == []
+    assert len({each.partition("@")[0] for each in uses}) == len(uses)
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=[file.name for file in WORKFLOWS])
+def test_workflow_has_no_more_permissions_than_its_jobs_ask_for(file: Path) -> None:
+    assert "\npermissions: {}\n" in file.read_text(encoding="utf-8")
+
+
+def test_weekly_environments_have_names_that_tox_knows() -> None:
+    environments = re.findall(r"env: ([\w-]+) }", read(".github/workflows/weekly.yml"))
+
+    assert environments
+    factors = {factor for each in environments for factor in each.split("-")}
+    assert factors <= set(re.findall(r"\w+", read("tox.ini")))
+
+
+def test_weekly_python_is_the_one_after_the_newest_supported() -> None:
+    newest = max(
+        map(int, re.findall(r'"Programming Language :: Python :: 3\.(\d+)"', read("pyproject.toml")))
+    )
+
+    assert f'{{ python: "3.{newest + 1}", env: py3{newest + 1} }}' in read(".github/workflows/weekly.yml")
+    assert f"py3{newest + 1},pytestmain: python" in read("tox.ini")
+
+
+def test_files_that_tox_names_are_there() -> None:
+    files = re.findall(r"tests/[\w/]+\.py", read("tox.ini"))
+
+    assert files
+    assert [file for file in files if not CHECKOUT.joinpath(file).is_file()] == []
+
+
 def test_coverage_leaves_out_what_waits_for_a_newer_python(
     excluded_lines: Callable[[str | None], str],
 ) -> None:
