@@ -10,14 +10,12 @@ import effects runs in a new interpreter and imports nothing of ours; what it ne
 from __future__ import annotations
 
 import _imp
-import dis
 import linecache
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import _bootstrap, _bootstrap_external, metadata, util
+from importlib import _bootstrap, _bootstrap_external, util
 from operator import attrgetter
-from types import CodeType, FrameType
+from types import CodeType, FrameType, ModuleType
 from typing import Any, Final
 
 acquire_import_lock: Final[Callable[[], None]] = _imp.acquire_lock
@@ -42,6 +40,21 @@ Changed if the module does not have a lock of this thread meanwhile."""
 load_unlocked: Final[Callable[[Any], Any]] = _bootstrap._load_unlocked  # type: ignore[attr-defined]
 """Needed to load the module of a spec that a finder has found.
 Changed if the module is not what `sys.modules` has in the end, or has not run."""
+
+
+def find_and_load() -> Callable[..., ModuleType | None]:
+    """What carries out an import that `sys.modules` does not answer, or answers with None.
+
+    Needed to say of a blocked module what import says of one that is not installed.
+    Changed if an import asks something else, or with other arguments.
+    """
+    return _bootstrap._find_and_load  # type: ignore[attr-defined,no-any-return]
+
+
+def set_find_and_load(function: Callable[..., ModuleType | None]) -> None:
+    """Let something else carry out imports."""
+    _bootstrap._find_and_load = function  # type: ignore[attr-defined]
+
 
 BOOTSTRAP_FILE: Final[str] = load_unlocked.__code__.co_filename
 """Needed to know the frames of import: tracebacks are to have none, and whoever has some is importing.
@@ -77,13 +90,28 @@ LazyModule: Final[type] = util._LazyModule  # type: ignore[attr-defined]
 """Needed to take back what `importlib.util.LazyLoader` does to a module.
 Changed if a module has another type while it waits for its first use."""
 
-MetadataPathFinder: Final = metadata.MetadataPathFinder
-"""Needed before Python 3.13 to make `importlib.metadata` look at its directories anew.
-Changed if it does not see what has been installed since."""
 
-find_imports: Final[Callable[[CodeType], Iterator[tuple[str, int, Sequence[str] | None]]]] = dis._find_imports  # type: ignore[attr-defined]
-"""Needed to know what the import statements in a piece of code ask for.
-Changed if it tells something else than the name, the level and the names behind `from ... import`."""
+def metadata_finder() -> Any:
+    """The finder of `importlib.metadata`.
+
+    Needed before Python 3.13 to make it look at its directories anew.
+    Changed if it does not see what has been installed since.
+    """
+    # Here and below: loading it takes milliseconds, which most runs need not spend.
+    from importlib.metadata import MetadataPathFinder
+
+    return MetadataPathFinder()
+
+
+def find_imports(code: CodeType) -> Iterator[tuple[str, int, Sequence[str] | None]]:
+    """Name, level and the names behind `from ... import` of each import statement in a piece of code.
+
+    Needed to know what it asks for. Changed if it tells something else.
+    """
+    from dis import _find_imports  # type: ignore[attr-defined]
+
+    return _find_imports(code)  # type: ignore[no-any-return]
+
 
 current_frames: Final[Callable[[], dict[int, FrameType]]] = sys._current_frames
 """Needed to see that another thread is in the middle of an import.
@@ -119,6 +147,11 @@ def source_lines(file: str, variables: dict[str, Any]) -> list[str]:
     return linecache.getlines(file, variables)
 
 
-interpreter_flags: Final[Callable[[], list[str]]] = subprocess._args_from_interpreter_flags  # type: ignore[attr-defined]
-"""Needed to start an interpreter like this one.
-Changed if an option of this one is not among the arguments."""
+def interpreter_flags() -> list[str]:
+    """The options to start an interpreter like this one with.
+
+    Needed for import effects. Changed if an option of this one is not among the arguments.
+    """
+    from subprocess import _args_from_interpreter_flags  # type: ignore[attr-defined]
+
+    return _args_from_interpreter_flags()  # type: ignore[no-any-return]

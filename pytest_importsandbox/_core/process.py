@@ -1,26 +1,20 @@
-"""What one process keeps of its sandboxes: opening, closing, eviction, blocking.
+"""What one process keeps of its sandboxes: opening, closing, putting aside, eviction, blocking.
 
-Whatever looks at the import state and changes it accordingly does so under the import lock
-(https://docs.python.org/3/library/imp.html described it; today `_imp` alone has it). The import system
-holds that lock whenever it asks a finder, so nobody begins to load anything meanwhile. What other threads
-are loading already goes on; `imports_in_progress` tells what that is.
+Whatever looks at the import state and changes it accordingly does so under the import lock.
 """
 
 from __future__ import annotations
 
-import gc
 import sys
 import threading
-import time
 from builtins import __import__ as _import
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from functools import partial
 from types import ModuleType
-from typing import Any, Final, final
+from typing import Any, Final, TypeVar, final
 
 from pytest_importsandbox._core import lazy
-from pytest_importsandbox._core.cpython import acquire_import_lock, release_import_lock
 from pytest_importsandbox._core.distributions import HiddenDistributions
 from pytest_importsandbox._core.modules import (
     MISSING,
@@ -46,11 +40,11 @@ from pytest_importsandbox._core.state import (
     ImportState,
     Index,
     ListDifference,
-    ModulesDifference,
     NamespacePackages,
     ShadowingAttributes,
 )
-from pytest_importsandbox._core.watcher import PreservedFinder, Span, Watcher, imports_in_progress
+from pytest_importsandbox._core.threads import import_lock, imports_in_progress, run_each, wait_for_imports
+from pytest_importsandbox._core.watcher import Aside, PreservedFinder, Span, Watcher
 
 STUCK_AFTER = 30.0
 """Seconds that eviction waits for an import in another thread."""
@@ -58,24 +52,7 @@ STUCK_AFTER = 30.0
 PATIENCE = 1.0
 """The same for what is taken up: the import may wait for the test that goes on."""
 
-_MOMENT: Final = 0.001
-
-
-@dataclass(slots=True, eq=False)
-class Aside:
-    """Spans that were put aside, the outermost first."""
-
-    spans: list[Span]
-    modules: ModulesDifference
-    """How `sys.modules` differed from what it is outside, in small: a suite has thousands of test modules."""
-    others: tuple[Callable[[Any], None] | None, ...]
-    """The same for all other rows of the import state."""
-    outside: ImportState | None
-    """The import state outside, which the snapshots of inner spans are compared with."""
-    late_finders: int
-    """How many finders preserved modules had put into place."""
-    threads: list[threading.Thread] = field(default_factory=threading.enumerate)
-    """All threads that ran when they were put aside."""
+_Result = TypeVar("_Result")
 
 
 @final
@@ -135,49 +112,61 @@ class Process:
     def open(self, preserve: tuple[str, ...] = (), *, shares: bool = False) -> Span:
         """Take a snapshot, and let the watcher note what happens from now on."""
         self._look_at_new_modules()
-        outermost = not self.spans
-        if outermost and not is_first(self.watcher):
+        if not self.spans and not is_first(self.watcher):
             self.hooks.before_first()
-        collects = _hold_import_lock()
+        before = len(self.spans)
         try:
-            # Their modules may appear after the snapshot, and nobody asks the watcher for them again.
-            in_progress = imports_in_progress()
-            span = Span(preserve, self._snapshot(), shares, imported_by_earlier_threads=in_progress)
-            self.spans.append(span)
-        finally:
-            _free_import_lock(collects)
-        if outermost and not is_first(self.watcher):
-            # Afterwards it is where it was: whoever put a finder first may take the first one away again.
+            span = _hold_import_lock(self._open, preserve, shares)
+        except BaseException:
+            # An interrupt must not leave a span that nobody knows of, and so nobody can close.
+            del self.spans[before:]
+            raise
+        return span
+
+    def _open(self, preserve: tuple[str, ...], shares: bool) -> Span:
+        # Their modules may appear after the snapshot, and nobody asks the watcher for them again.
+        in_progress = imports_in_progress()
+        span = Span(preserve, self._snapshot(), shares=shares, imported_by_earlier_threads=in_progress)
+        self.spans.append(span)
+        if len(self.spans) == 1 and not is_first(self.watcher):
+            # After the snapshot, which has it where it was: whoever put a finder first may take the first
+            # one away again.
             put_first(self.watcher)
         return span
 
     def close(self, span: Span) -> None:
         """Put back the snapshot of a span; spans that were opened later end with it."""
-        # Freed when the lock is, as all that a restore replaces.
-        ended = self.spans[self.spans.index(span) :]
-        # Spelled out, since the context manager takes most of a microsecond of every isolated test.
-        collects = _hold_import_lock()
         try:
-            try:
-                if span.imported or span.state.changed() or not is_first(self.watcher):
-                    self._adopt(span)
-                    self._settle(span)
-            finally:
-                del self.spans[-len(ended) :]
-                span.state.restore()
-        finally:
-            _free_import_lock(collects)
-            for each in reversed(ended):
-                for act in each.at_end:
-                    act()
-        if span.imported:
-            self._look_at(list(span.imported))
-        if not self.spans:
-            self._end_refusal()
-            self._remember_modules(span.state)
-            self.store.forget_asked()
-            self.watcher.handed_back.clear()
-            self.hooks.ended()
+            self._close(span)
+        except BaseException:
+            # An interrupt, which may have struck before the first step.
+            self._close(span)
+            raise
+
+    def _close(self, span: Span) -> None:
+        run_each(
+            [
+                partial(_hold_import_lock, self._end, span),
+                lambda: run_each(span.at_end),
+                partial(self._after_leaving, span),
+            ]
+        )
+
+    def put_aside(self, span: Span, pinned: Iterable[str] = ()) -> Span:
+        """Leave a span and those inside of it, to be taken up again.
+
+        What is `pinned` is the same module again then, even if it is another one outside by then.
+        It is done altogether or, where something is raised before `span.aside` is set, not at all.
+        """
+        _hold_import_lock(self._put_aside, span, pinned)
+        self._after_leaving(span)
+        # A copy of `sys.modules` for each test module would cost gigabytes, and so would all the names in it.
+        assert span.aside is not None
+        span.imported -= span.aside.modules.names()
+        if span.shares:
+            self._usual = span.aside.modules.compact(self._usual)
+        del span.state
+        return span
 
     def commit(self, trial: Span) -> None:
         """End a span, but let its effects stay until the one around it ends."""
@@ -193,72 +182,105 @@ class Process:
         del self.spans[position]
         self.hooks.committed(span.state for span in self.spans)
 
-    def put_aside(self, span: Span, pinned: Iterable[str] = ()) -> Aside:
-        """Leave a span and those inside of it: the import state is what it was around them.
+    def take_up(self, span: Span) -> None:
+        """Go on with a span that was put aside; what has changed meanwhile outlives it.
 
-        What is `pinned` is the same module again afterwards, even if it is another one outside by then.
+        It is done altogether or not at all, as putting it aside was; one that is in place is left alone.
         """
-        spans = self.spans[self.spans.index(span) :]
+        if span.aside is not None:
+            _hold_import_lock(self._enter, span, span.aside)
+            self.watcher.not_looked_at.update(span.imported)
+
+    def _leave(self, span: Span, aside: Aside | None = None) -> None:
+        """Have the import state outside of a span in place, the one way to end it or to put it aside.
+
+        Doing so twice does no harm: an interrupt may have left it half done.
+        """
+        if span in self.spans:
+            ended = self.spans[self.spans.index(span) :]
+            if aside is None:
+                span.at_end = [act for each in reversed(ended) for act in each.at_end]
+            else:
+                span.state.modules.undo(aside.modules)
+            span.aside = aside
+            del self.spans[-len(ended) :]
+        span.state.restore()
+
+    def _end(self, span: Span) -> None:
+        """End a span, having taken care of what outlives it."""
+        if span in self.spans and (span.imported or span.state.changed() or not is_first(self.watcher)):
+            self._adopt(span)
+            self._settle(span)
+        self._leave(span)
+
+    def _put_aside(self, span: Span, pinned: Iterable[str]) -> None:
         outside = span.state
-        with _import_lock():
-            try:
-                self._adopt(span)
-                self._look_at_new_modules()
-                inside = self._snapshot()
-                inside.modules.keeps_its_own = span.shares
-                modules = inside.modules.compared_to(outside.modules)
-                self._settle(span, own=modules.own)
-                inside.note_again(outside)
-                others = inside.difference(outside)
-                outside.modules.undo(modules)
-                for name in pinned:
-                    modules.pin(name, inside.modules.saved)
-            finally:
-                del self.spans[-len(spans) :]
-                outside.restore()
-        if not self.spans:
-            self._remember_modules(outside)
-        self._look_at(list(span.imported))
-        # A copy of `sys.modules` for each test module would cost gigabytes, and so would all the names in it.
-        del span.state
-        span.imported -= modules.names()
-        if span.shares:
-            self._usual = modules.compact(self.store.modules, self._usual)
-        before = outside if len(spans) > 1 else None
-        return Aside(spans, modules, others, before, len(self.store.late_finders))
+        self._adopt(span)
+        self._look_at_new_modules()
+        inside = self._snapshot()
+        inside.modules.keeps_its_own = span.shares
+        # Before the differences: what is noted here is among them.
+        self._settle(span)
+        inside.note_again(outside)
+        spans = self.spans[self.spans.index(span) :]
+        aside = Aside(
+            spans,
+            inside.difference(outside),
+            outside if len(spans) > 1 else None,
+            len(self.store.late_finders),
+        )
+        for name in pinned:
+            aside.modules.pin(name, inside.modules.saved)
+        run_each([partial(self._leave, span, aside)])
 
-    def take_up(self, aside: Aside) -> None:
-        """Go on with what was put aside; what has changed meanwhile outlives it."""
-        span, *inner = aside.spans
-        with _import_lock():
-            going_on = _wait_for_imports(aside.modules.packages(), PATIENCE) if imports_in_progress() else ()
-            self._look_at_new_modules()
-            # First: what ends in the meantime is in the snapshot.
-            in_progress = imports_in_progress()
-            after = self._snapshot()
-            if aside.outside is not None:
-                for each in inner:
-                    each.state.modules.keeps_its_own = span.shares
-                    each.state.merge(aside.outside, after)
-            for each in aside.spans:
-                each.imported_by_earlier_threads |= in_progress
-                each.threads += [new for new in threading.enumerate() if not _is_among(new, aside.threads)]
-            span.state = after
+    def _enter(self, span: Span, aside: Aside) -> None:
+        """Have the import state inside of a span in place, on top of what it is outside now."""
+        going_on = wait_for_imports(aside.modules.packages(), PATIENCE) if imports_in_progress() else ()
+        self._look_at_new_modules()
+        # First: what ends in the meantime is in the snapshot.
+        in_progress = imports_in_progress()
+        after = self._snapshot()
+        after.modules.spared_packages = set(map(top_level, going_on))
+        run_each([partial(self._enter_on_top, span, aside, after, in_progress)])
+
+    def _enter_on_top(self, span: Span, aside: Aside, after: ImportState, in_progress: set[str]) -> None:
+        """Carry out what `_enter` has found out; doing so twice does no harm."""
+        if aside.outside is not None:
+            for each in aside.spans[1:]:
+                each.state.modules.keeps_its_own = span.shares
+                each.state.merge(aside.outside, after)
+        for each in aside.spans:
+            each.imported_by_earlier_threads |= in_progress
+            each.threads += [new for new in threading.enumerate() if not _is_among(new, aside.threads)]
+        span.state = after
+        span.aside = None
+        if span not in self.spans:
             self.spans.extend(aside.spans)
-            span.imported |= aside.modules.names()
-            aside.modules.apply(after.modules, self.store.modules, set(map(top_level, going_on)))
-            after.apply(aside.others)
-            # A module puts its finder into place once, wherever that was.
-            for name, attribute, entry, front in self.store.late_finders[aside.late_finders :]:
-                if sys.modules.get(name, MISSING) is self.store.modules[name]:
-                    put_entry(attribute, entry, front=front)
-        self.watcher.not_looked_at.update(span.imported)
+        span.imported |= aside.modules.names()
+        after.apply(aside.difference)
+        # A module puts its finder into place once, wherever that was.
+        for name, attribute, entry, front in self.store.late_finders[aside.late_finders :]:
+            if sys.modules.get(name, MISSING) is self.store.modules[name]:
+                put_entry(attribute, entry, front=front)
 
-    def overlook(self, aside: Aside) -> None:
+    def _after_leaving(self, span: Span) -> None:
+        """Learn what is loaded around a span that has been left, and forget what only it needed."""
+        if span.imported:
+            self._look_at(list(span.imported))
+        if not self.spans:
+            self._remember_modules(span.state)
+            if span.aside is None:
+                self._end_refusal()
+                self.store.forget_asked()
+                self.watcher.handed_back.clear()
+                self.hooks.ended()
+
+    def overlook(self, span: Span) -> None:
         """Let what has been put into the lists of `sys` until now be no concern of what was put aside."""
-        for difference in aside.others:
-            if isinstance(difference, ListDifference):
-                difference.overlook()
+        if span.aside is not None:
+            for difference in span.aside.difference:
+                if isinstance(difference, ListDifference):
+                    difference.overlook()
 
     def evict(self, roots: tuple[str, ...], running: Iterable[ModuleType]) -> set[str]:
         """Take modules with their submodules out of the import state, noting what they were.
@@ -270,13 +292,15 @@ class Process:
         # What they declared lazily has to be known before they are gone.
         self._look_at_new_modules()
         with _import_lock():
-            if stuck := _wait_for_imports(roots, STUCK_AFTER):
+            if stuck := wait_for_imports(roots, STUCK_AFTER):
                 raise RuntimeError(
                     f"{min(stuck)!r} cannot be evicted: another thread has been importing it for "
                     f"{STUCK_AFTER:g} seconds. Let that import end before, or find out what it waits for."
                 )
-            # The first copies are the ones that last.
             for each in self.spans:
+                # What earlier threads have imported belongs to the outer state, which keeps it.
+                self._adopt(each)
+                # The first copies are the ones that last.
                 self._keep(each)
             known = {root for root in roots if self._is_known(root)}
             for each in self.spans:
@@ -352,16 +376,23 @@ class Process:
 
     def import_first(self, name: str) -> None:
         """Import a module as if no sandbox were open, and keep it; whether that works is not known."""
-        aside = self.put_aside(self.spans[0])
-        try:
-            span = self.open(tuple(each for span in aside.spans for each in span.preserve))
+        preserve = tuple(each for span in self.spans for each in span.preserve)
+        with self.suspended(self.spans[0]):
+            span = self.open(preserve)
             try:
                 with self.watcher.on_behalf_of_nobody(), suppress(Exception, SystemExit):
                     _import(name)
             finally:
                 self.close(span)
+
+    @contextmanager
+    def suspended(self, span: Span) -> Iterator[None]:
+        """Leave a span for a while: what happens to the import state then outlives it."""
+        try:
+            self.put_aside(span)
+            yield
         finally:
-            self.take_up(aside)
+            self.take_up(span)
 
     def _is_known(self, root: str) -> bool:
         """Whether any of a package is loaded, preserved or in a snapshot: an import is not the first."""
@@ -431,26 +462,20 @@ class Process:
 
     def _adopt(self, span: Span) -> None:
         """Leave to the outer state what belongs to it."""
-        with suppress(Exception):
-            span.state.adopt(imports_in_progress() | span.imported_by_earlier_threads)
+        run_each([lambda: span.state.adopt(imports_in_progress() | span.imported_by_earlier_threads)])
 
-    def _settle(self, span: Span, own: Mapping[str, Any] | None = None) -> None:
-        """Take care of what outlives a span; whatever a hostile object does here, the restore goes on.
+    def _settle(self, span: Span) -> None:
+        """Take care of what outlives a span; whatever a hostile object does here, the restore goes on."""
+        steps: list[Callable[[], None]] = [partial(self._keep, span), partial(self._keep_finders, span)]
+        if not is_first(self.watcher):
+            steps.insert(0, span.state.note_unseen)
+        run_each([*steps, span.state.note_moved])
 
-        `own` are the modules that the outer state does not have, if that is known.
-        """
-        with suppress(Exception):
-            if not is_first(self.watcher):
-                span.state.note_unseen()
-            self._keep(span, own)
-            self._keep_finders(span)
-            span.state.note_moved()
-
-    def _keep(self, span: Span, own: Mapping[str, Any] | None = None) -> None:
+    def _keep(self, span: Span) -> None:
         """Preserve what must run only once of all that a span added."""
         state = span.state
         # Before the modules leave: whether an extension was loaded is known from these alone.
-        added = state.modules.added(self.store.modules) if own is None else self.store.unknown(own)
+        added = state.modules.added()
         if not added:
             return
         state.note_unseen(added)
@@ -510,53 +535,26 @@ def _home_of(running: set[int], names: list[str], root: str) -> set[str]:
     return home
 
 
-def _hold_import_lock() -> bool:
-    """Let no other thread begin an import; return whether garbage is collected at other times.
-
-    The finalizers of garbage are foreign code, which could wait for a thread that imports.
-    """
-    acquire_import_lock()
-    collects = gc.isenabled()
-    gc.disable()
-    return collects
-
-
-def _free_import_lock(collects: bool) -> None:
-    """Let other threads import again."""
-    if collects:
-        gc.enable()
-    release_import_lock()
+def _hold_import_lock(step: Callable[..., _Result], *arguments: Any) -> _Result:
+    """Do something while no other thread begins an import."""
+    hold, free = import_lock()
+    try:
+        hold()
+        result = step(*arguments)
+    finally:
+        free()
+    return result
 
 
 @contextmanager
 def _import_lock() -> Iterator[None]:
     """Let no other thread begin an import, and no foreign code run."""
-    collects = _hold_import_lock()
+    hold, free = import_lock()
     try:
+        hold()
         yield
     finally:
-        _free_import_lock(collects)
-
-
-def _wait_for_imports(roots: Collection[str], seconds: float) -> set[str]:
-    """Wait until no other thread imports one of some packages; return what goes on longer than that.
-
-    The import lock is held before and after.
-    """
-    end = time.monotonic() + seconds
-    while (names := _imports_below(roots)) and time.monotonic() < end:
-        # What needs no other import ends now, before the thread begins the next one.
-        time.sleep(_MOMENT)
-        if _imports_below(roots):
-            release_import_lock()
-            time.sleep(_MOMENT)
-            acquire_import_lock()
-    return names
-
-
-def _imports_below(roots: Collection[str]) -> set[str]:
-    """The modules of some packages that other threads are importing."""
-    return imports_in_progress(lambda name: in_tree(name, roots))
+        free()
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from importlib import _bootstrap
 from types import ModuleType
-from typing import Any, Final
+from typing import Any
 
+from pytest_importsandbox._core.cpython import BOOTSTRAP_FILE, find_and_load, set_find_and_load
 from pytest_importsandbox._core.modules import MISSING
 from pytest_importsandbox._core.names import parents
-
-_import_system: Final[Any] = _bootstrap
 
 
 class Refusal:
@@ -32,15 +30,15 @@ class Refusal:
     def begin(self) -> None:
         """Refuse what is blocked from now on; doing so twice does no harm."""
         if self._replaced is None:
-            self._replaced = _import_system._find_and_load
-            self._function = _find_and_load_unless(self._refused, self._replaced)
-            _import_system._find_and_load = self._function
+            self._replaced = find_and_load()
+            self._function = _unless(self._refused, self._replaced)
+            set_find_and_load(self._function)
 
     def end(self) -> None:
         """Let imports be carried out as before."""
         # Whoever has wrapped the function meanwhile calls it; it does no harm where nothing is blocked.
-        if self._replaced is not None and _import_system._find_and_load is self._function:
-            _import_system._find_and_load = self._replaced
+        if self._replaced is not None and find_and_load() is self._function:
+            set_find_and_load(self._replaced)
         self._replaced = None
 
     def _refused(self, name: str) -> str | None:
@@ -53,22 +51,23 @@ class Refusal:
         return refused
 
 
-def _find_and_load_unless(
-    refused: Callable[[str], str | None], find_and_load: Callable[..., ModuleType | None]
+def _unless(
+    refused: Callable[[str], str | None], carry_out: Callable[..., ModuleType | None]
 ) -> Callable[..., ModuleType | None]:
     """A function that imports a module, or raises what import raises for one that is not installed."""
 
-    def _find_and_load(  # pragma: no cover: its lines count as those of another file, see below
+    def find_and_load_allowed(  # pragma: no cover: its lines count as those of another file, see below
         name: str, import_: object, **options: bool
     ) -> ModuleType | None:
         package = refused(name)
         if package is None:
-            return find_and_load(name, import_, **options)
+            return carry_out(name, import_, **options)
         if options.get("lazy_submodule"):  # from 3.15
             # Whoever asks for an attribute gets an AttributeError.
             return None
         raise ModuleNotFoundError(f"No module named {package!r}", name=package)
 
     # Frames of this file are taken out of tracebacks, and passed over by warnings, as those of import are.
-    _find_and_load.__code__ = _find_and_load.__code__.replace(co_filename="<frozen importlib._bootstrap>")
-    return _find_and_load
+    code = find_and_load_allowed.__code__
+    find_and_load_allowed.__code__ = code.replace(co_filename=BOOTSTRAP_FILE)
+    return find_and_load_allowed

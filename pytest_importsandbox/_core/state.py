@@ -13,7 +13,6 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
 from importlib.machinery import BuiltinImporter, FileFinder, FrozenImporter, PathFinder
@@ -33,6 +32,7 @@ from pytest_importsandbox._core.modules import (
     type_name,
 )
 from pytest_importsandbox._core.names import parents, top_level
+from pytest_importsandbox._core.threads import run_each
 
 
 @dataclass(frozen=True)
@@ -156,9 +156,10 @@ def _first_difference(one: list[Any], other: list[Any]) -> int:
 
 
 class ModulesRow(PlainRow):
-    """`sys.modules`."""
+    """`sys.modules`; `preserved` are modules that outlive a sandbox without being in its snapshot."""
 
-    def __init__(self) -> None:
+    def __init__(self, preserved: Mapping[str, Any]) -> None:
+        self.preserved = preserved
         self.table = sys.modules
         self.saved = sys.modules.copy()
         self.is_intact = False
@@ -167,6 +168,8 @@ class ModulesRow(PlainRow):
         """Whether what the sandbox imported stays in place of what the outer state has imported since."""
         self.spared: frozenset[str] = frozenset()
         """What other threads are loading, so that it may appear at any moment."""
+        self.spared_packages: Collection[str] = ()
+        """Top-level packages that other threads go on loading, so that nothing of them may go."""
         self.former: list[Any] = []
         """What was replaced, kept as long as this row: the finalizer of a module can run any code."""
 
@@ -190,16 +193,18 @@ class ModulesRow(PlainRow):
             self.is_intact = False
         return not self.is_intact
 
-    def added(self, known: Mapping[str, Any]) -> dict[str, Any]:
+    def added(self) -> dict[str, Any]:
         """What was imported since: names that are new, or that stand for other objects now.
 
-        Those that are `known` already are left out: after `import pandas` there are hundreds of them.
+        Preserved modules are left out: after `import pandas` there are hundreds of them.
         """
         current = self.current().copy()
         names, modules = list(current), list(current.values())
         first = _first_difference(modules, list(self.saved.values()))
         names, modules = names[first:], modules[first:]
-        unknown = compress(zip(names, modules, strict=True), map(is_not, map(known.get, names), modules))
+        unknown = compress(
+            zip(names, modules, strict=True), map(is_not, map(self.preserved.get, names), modules)
+        )
         return {name: module for name, module in unknown if self.saved.get(name, MISSING) is not module}
 
     def moved(self) -> list[Any]:
@@ -227,28 +232,21 @@ class ModulesRow(PlainRow):
         # A blocked module stays blocked.
         return module is None or (self.keeps_its_own and module is not MISSING and module is not before)
 
-    def compared_to(self, outside: Self) -> ModulesDifference:
-        """How this row differs from the one of the outer state, in small."""
+    def difference(self, outside: Self) -> ModulesDifference:
+        inner = self.saved
         try:
-            return ModulesDifference.between(outside.saved, self.saved, self.keeps_its_own)
+            return ModulesDifference.between(outside, inner, self.keeps_its_own)
         except Exception:
             # A key that is no str can raise when it is looked up.
-            inner = {name: module for name, module in self.saved.items() if type(name) is str}
-            return ModulesDifference.between(outside.saved, inner, self.keeps_its_own)
-
-    def difference(self, outside: Self) -> Callable[[Self], None] | None:
-        # What outlives a sandbox follows from it, so it is found out before.
-        return None
+            inner = {name: module for name, module in inner.items() if type(name) is str}
+            return ModulesDifference.between(outside, inner, self.keeps_its_own)
 
     def undo(self, difference: ModulesDifference) -> None:
         """Take a difference from this row out of `sys.modules`; where more differs, the restore has to do."""
-        with suppress(Exception):
-            self.table.update(difference.replaced)
-            self.table.update(difference.gone)
-            deque(map(self.table.pop, difference.own.keys() - difference.replaced.keys()), maxlen=0)
-            self.is_intact = getattr(sys, "modules", None) is self.table and list(self.table) == list(
-                self.saved
-            )
+        self.table.update(difference.replaced)
+        self.table.update(difference.gone)
+        deque(map(self.table.pop, difference.own.keys() - difference.replaced.keys()), maxlen=0)
+        self.is_intact = getattr(sys, "modules", None) is self.table and list(self.table) == list(self.saved)
 
     def adopt(self, names: Iterable[str]) -> None:
         self.spared = self.spared.union(names)
@@ -283,6 +281,7 @@ class ModulesDifference:
     mark: str | None
     """The last name that the outer state had: what is imported there later comes after it."""
     keeps_its_own: bool
+    preserved: Mapping[str, Any]
     usual: frozenset[str] = frozenset()
     """Preserved modules that many test modules import; the set is the same for all of them."""
     more: frozenset[str] = frozenset()
@@ -291,8 +290,9 @@ class ModulesDifference:
     """Those of the usual ones that are absent."""
 
     @classmethod
-    def between(cls, outer: Mapping[str, Any], inner: dict[str, Any], keeps_its_own: bool) -> Self:
+    def between(cls, outside: ModulesRow, inner: dict[str, Any], keeps_its_own: bool) -> Self:
         """Compare two tables; most of their names and objects are the same."""
+        outer = outside.saved
         before, now = list(outer), list(inner)
         gone = {}
         if now[: len(before)] == before:
@@ -300,18 +300,20 @@ class ModulesDifference:
             names = [*compress(now, map(is_not, outer.values(), inner.values())), *now[len(before) :]]
         else:
             names = list(compress(now, map(is_not, map(outer.get, now, repeat(MISSING)), inner.values())))
-            gone = {name: module for name, module in outer.items() if name not in inner}
-        own = {name: inner[name] for name in names}
+            gone = {name: outer[name] for name in outer if name not in inner and name not in outside.spared}
+        # What another thread is loading is no difference: taking it out now, its import would fail.
+        own = {name: inner[name] for name in names if name not in outside.spared}
         replaced = {name: outer[name] for name in own if name in outer}
         last = tuple(takewhile(own.__contains__, reversed(inner))) if replaced else ()
-        return cls(own, replaced, gone, last[::-1], before[-1] if before else None, keeps_its_own)
+        mark = before[-1] if before else None
+        return cls(own, replaced, gone, last[::-1], mark, keeps_its_own, outside.preserved)
 
-    def compact(self, preserved: Mapping[str, Any], usual: frozenset[str]) -> frozenset[str]:
+    def compact(self, usual: frozenset[str]) -> frozenset[str]:
         """Keep of preserved modules what differs from a set, no more; return the set for the next time."""
         names = frozenset(
             name
             for name, module in self.own.items()
-            if preserved.get(name, MISSING) is module and name not in self.replaced
+            if self.preserved.get(name, MISSING) is module and name not in self.replaced
         )
         if len(names ^ usual) > len(names) / 2:
             usual = names
@@ -334,12 +336,12 @@ class ModulesDifference:
         """The top-level packages of all that another module stands for outside, or none."""
         return {top_level(name) for name in (*self.own, *self.gone) if type(name) is str}
 
-    def apply(self, row: ModulesRow, preserved: Mapping[str, Any], spared: Collection[str]) -> None:
-        """Bring it about in `sys.modules`, of which a row is the snapshot; some packages lose nothing."""
-        table, outer = row.table, row.saved
+    def __call__(self, outside: ModulesRow) -> None:
+        """Bring it about in `sys.modules`, of which a row is the snapshot."""
+        table, outer, preserved = outside.table, outside.saved, self.preserved
 
         def is_spared(name: object) -> bool:
-            return type(name) is str and top_level(name) in spared
+            return type(name) is str and top_level(name) in outside.spared_packages
 
         for name in (*(self.usual - self.fewer), *self.more):
             table[name] = preserved[name]
@@ -712,11 +714,12 @@ class BindingsRow(PlainRow):
     @staticmethod
     def _bind(found: Mapping[tuple[int, str], tuple[Binding, Binding]], outside: BindingsRow) -> None:
         """Bind names as they were, but for submodules that were absent and are there now."""
-        for binding, before in found.values():
+        for place, (binding, before) in found.items():
             now = before.now()
             if binding.value is MISSING and now.value is not before.value:
                 continue
-            outside._add(now)
+            if place not in outside.noted:
+                outside._add(now)
             binding.restore()
 
     def adopt(self, names: Iterable[str]) -> None:
@@ -738,7 +741,7 @@ class BindingsRow(PlainRow):
 
     def restore(self) -> None:
         if self.noted:
-            _run_each([binding.restore for binding in self.noted.values()])
+            run_each([binding.restore for binding in self.noted.values()])
 
 
 class ReloadsRow(PlainRow):
@@ -782,7 +785,7 @@ class ReloadsRow(PlainRow):
     def restore(self) -> None:
         if self.noted:
             self.former += [attributes.copy() for attributes, _ in self.noted.values()]
-            _run_each([partial(put_back, *noted) for noted in self.noted.values()])
+            run_each([partial(put_back, *noted) for noted in self.noted.values()])
 
 
 class NamespacePackages:
@@ -911,6 +914,10 @@ class ValuesRow(PlainRow):
                 put(value)
 
 
+Difference = tuple[Callable[[Any], None] | None, ...]
+"""How one import state differs from another one, row by row."""
+
+
 class ImportState:
     """A snapshot of the import state, row by row, and its restore.
 
@@ -923,7 +930,7 @@ class ImportState:
         shadowing: ShadowingAttributes,
         namespace_packages: NamespacePackages,
     ) -> None:
-        self.modules = ModulesRow()
+        self.modules = ModulesRow(preserved)
         self.path = ListRow("path")
         self.meta_path = ListRow("meta_path")
         self.path_hooks = ListRow("path_hooks")
@@ -972,14 +979,14 @@ class ImportState:
         for row, others in zip(self.rows, other.rows, strict=True):
             row.note_again(others)
 
-    def difference(self, outside: ImportState) -> tuple[Callable[[Any], None] | None, ...]:
+    def difference(self, outside: ImportState) -> Difference:
         """How this snapshot differs from the one of the outer state, row by row, in small."""
         return tuple(row.difference(other) for row, other in zip(self.rows, outside.rows, strict=True))
 
-    def apply(self, difference: Iterable[Callable[[Any], None] | None]) -> None:
+    def apply(self, difference: Difference) -> None:
         """Bring a difference about on top of this snapshot, which is of the outer state of now."""
         pairs = zip(self.rows, difference, strict=True)
-        _run_each([partial(differ, row) for row, differ in pairs if differ is not None])
+        run_each([partial(differ, row) for row, differ in pairs if differ is not None])
 
     def merge(self, before: ImportState, after: ImportState) -> None:
         """Make what changed from one snapshot to another part of this one."""
@@ -1016,31 +1023,5 @@ class ImportState:
         )
 
     def restore(self) -> None:
-        """Put everything back, whatever part of it fails.
-
-        What failed runs a second time: an interrupt (Ctrl-C, a time limit) that strikes here has left
-        a row half done. It is raised when all is back in place.
-        """
-        try:
-            for row in self.rows:
-                row.restore()
-        except BaseException as exc:
-            _run_each([row.restore for row in self.rows])
-            if not isinstance(exc, Exception):
-                raise
-
-
-def _run_each(steps: Iterable[Callable[[], object]]) -> None:
-    """Run all steps, whichever fail, and those that are interrupted twice; then raise the interrupt."""
-    interrupt = None
-    for step in steps:
-        try:
-            step()
-        except Exception:
-            continue
-        except BaseException as exc:
-            interrupt = exc
-            with suppress(BaseException):
-                step()
-    if interrupt is not None:
-        raise interrupt
+        """Put everything back, whatever part of it fails; an interrupt is raised when all is in place."""
+        run_each(row.restore for row in self.rows)

@@ -11,25 +11,15 @@ from __future__ import annotations
 
 import sys
 import threading
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
-from traceback import walk_stack
 from types import ModuleType
 from typing import Any, Final
 
-from pytest_importsandbox._core.cpython import (
-    BOOTSTRAP_FILE,
-    LazyModule,
-    ModuleLockManager,
-    current_frames,
-    load_unlocked,
-    module_locks,
-    owner,
-)
+from pytest_importsandbox._core.cpython import LazyModule, ModuleLockManager, load_unlocked
 from pytest_importsandbox._core.modules import (
     bind,
     finders,
@@ -44,10 +34,32 @@ from pytest_importsandbox._core.modules import (
 )
 from pytest_importsandbox._core.names import in_tree, top_level
 from pytest_importsandbox._core.preserved import Environment, Footprint, Preserved, Store, is_genuine
-from pytest_importsandbox._core.state import ImportState
+from pytest_importsandbox._core.state import Difference, ImportState, ModulesDifference
+from pytest_importsandbox._core.threads import is_being_imported
 
 NOTE: Final = "pytest-importsandbox:"
 """How the notes begin that this package adds to exceptions."""
+
+
+@dataclass(slots=True, eq=False)
+class Aside:
+    """What a span that was put aside leaves, to be taken up again: a suite has thousands of test modules."""
+
+    spans: list[Span]
+    """The span itself and those inside of it, the outermost first."""
+    difference: Difference
+    """How the import state differed from what it is outside, row by row, in small."""
+    outside: ImportState | None
+    """The import state outside, which the snapshots of inner spans are compared with."""
+    late_finders: int
+    """How many finders preserved modules had put into place."""
+    threads: list[threading.Thread] = field(default_factory=threading.enumerate)
+    """All threads that ran then."""
+
+    @property
+    def modules(self) -> ModulesDifference:
+        """How `sys.modules` differed."""
+        return next(each for each in self.difference if isinstance(each, ModulesDifference))
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +69,8 @@ class Span:
     preserve: tuple[str, ...]
     state: ImportState
     """The snapshot; a span that was put aside has none."""
+    aside: Aside | None = None
+    """What it was put aside as, unless it is in place or has ended."""
     shares: bool = False
     """Whether it is the sandbox of a test module, which shares what it imports with others."""
     blocked: set[str] = field(default_factory=set)
@@ -187,7 +201,7 @@ class Watcher:
     def _fakes(self) -> Iterator[str]:
         """The names that stand, in the sandbox of a test module, for what import would not find there."""
         if self.spans[-1].shares:
-            for name, module in self.spans[-1].state.modules.added(self.store.modules).items():
+            for name, module in self.spans[-1].state.modules.added().items():
                 if type(name) is str and not is_genuine(name, module) and not is_being_imported(name):
                     yield name
 
@@ -458,87 +472,3 @@ def _first_spec(among: Iterable[Any], name: str, path: Sequence[str] | None) -> 
         if spec is not None:
             return spec
     return None
-
-
-def is_being_imported(name: str) -> bool:
-    """Whether this thread imports a module; if not, somebody asks where it can be found."""
-    return is_held(owned_lock(name))
-
-
-def is_held(lock: Any) -> bool:
-    """Whether this thread holds the lock of a module, if there is one."""
-    return lock is not None and owner(lock) == threading.get_ident()
-
-
-def owned_lock(name: str) -> Any:
-    """The lock of a module that is being imported by any thread."""
-    reference = module_locks.get(name)
-    return reference() if reference is not None else None
-
-
-class OutermostImports:
-    """The imports that no other one asked for, one in each thread, from their beginning to their end.
-
-    An import begins when the watcher is asked, and ends when its module lock is gone: only the import itself
-    holds that. So a weak reference to the lock is called at the end, and nothing gets between a module and
-    its loader.
-    """
-
-    def __init__(self) -> None:
-        self._locks: Final[dict[int, weakref.ref[Any]]] = {}
-        """By thread, the lock of the import that goes on."""
-
-    def is_one_going_on(self) -> bool:
-        """Whether this thread is in one."""
-        lock = self._locks.get(threading.get_ident())
-        # From Python 3.15 on, the exception of a failed import keeps its lock, which nobody holds then.
-        return lock is not None and is_held(lock())
-
-    def follow(self, name: str, begin: Callable[[], Callable[[], object]]) -> None:
-        """Call `begin` if the import of a module is one, and at its end what that returned."""
-        thread, lock = threading.get_ident(), owned_lock(name)
-        # There is none where somebody only asks where a module can be found.
-        if self.is_one_going_on() or not is_held(lock):
-            return
-        end = begin()
-
-        def ended(_: object) -> None:
-            self._locks.pop(thread, None)
-            end()
-
-        self._locks[thread] = weakref.ref(lock, ended)
-
-    def forget(self) -> None:
-        """Let those that go on end unnoticed."""
-        self._locks.clear()
-
-
-def imports_in_progress(names: Callable[[str], bool] = lambda name: True) -> set[str]:
-    """Names that other threads are importing at this moment, or are about to."""
-    if not module_locks:
-        return set()
-    me = threading.get_ident()
-    # Asked before the owners are: whoever has taken the lock by then is one of them.
-    others_import = _other_threads_import(me)
-    return {
-        name
-        for name in list(module_locks)
-        if names(name)
-        and (lock := owned_lock(name)) is not None
-        and (others_import if owner(lock) is None else owner(lock) != me)
-    }
-
-
-def _other_threads_import(me: int) -> bool:
-    """Whether another thread is in the middle of an import, and may take a lock that has no owner yet.
-
-    It needs no import lock for that. Where there is none, locks without an owner are mere remains: from
-    Python 3.15 on, the traceback of a failed import holds the lock for as long as somebody keeps the
-    exception.
-    """
-    return any(
-        frame.f_code.co_filename == BOOTSTRAP_FILE
-        for thread, innermost in current_frames().items()
-        if thread != me
-        for frame, _ in walk_stack(innermost)
-    )

@@ -32,7 +32,7 @@ from pytest_importsandbox._core.modules import (
 from pytest_importsandbox._core.names import in_tree, parents, top_level
 from pytest_importsandbox._core.process import process
 from pytest_importsandbox._core.state import FINDER_METHODS, ValuesRow
-from pytest_importsandbox._core.watcher import OutermostImports
+from pytest_importsandbox._core.threads import OutermostImports
 
 KINDS: Final = ("modules", "path", "meta_path", "path_hooks", "finder", "reload", "attribute")
 _LISTS: Final = ("path", "meta_path", "path_hooks")

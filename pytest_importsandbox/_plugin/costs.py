@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from pytest_importsandbox._core.process import process
-from pytest_importsandbox._core.watcher import OutermostImports
+from pytest_importsandbox._core.threads import OutermostImports
 
 NOTABLE: Final = 0.1
 """The share of the run from which on the modules are named, and the share of these that one must have."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from pytest_importsandbox._core.process import Aside, process
+from pytest_importsandbox._core.process import process
 from pytest_importsandbox._core.watcher import Span
 from pytest_importsandbox._plugin.imports import take_part
 
@@ -46,8 +46,6 @@ class ModuleSandboxes:
         self._preserve = preserve
         self._sandboxes: dict[Path, _Sandbox] = {}
         """By test file: those that are open."""
-        self._aside: dict[Path, Aside] = {}
-        """By test file: what its sandbox was put aside as, unless it is in place."""
         self._in_place: Path | None = None
         """The test file whose sandbox is in place; none while the outer state is."""
         self._left: Counter[Path | None] = Counter()
@@ -75,8 +73,8 @@ class ModuleSandboxes:
         for path in self._sandboxes.keys() - self._left.keys():
             self._close(path)
         # The conftest files and packages of other directories, which a file that is run alone would not meet.
-        for aside in self._aside.values():
-            process.overlook(aside)
+        for sandbox in self._sandboxes.values():
+            process.overlook(sandbox.span)
         return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)  # Around plugins that run a test several times.
@@ -155,24 +153,22 @@ class ModuleSandboxes:
         if path == self._in_place:
             return
         if self._in_place is not None:
-            before, self._in_place = self._in_place, None
-            self._aside[before] = process.put_aside(self._sandboxes[before].span, pinned=("conftest",))
+            process.put_aside(self._sandboxes[self._in_place].span, pinned=("conftest",))
+            self._in_place = None
         if path is None:
             return
-        aside = self._aside.pop(path, None)
-        if aside is None:
-            self._sandboxes[path] = _Sandbox(process.open(self._preserve, shares=True))
+        if path in self._sandboxes:
+            process.take_up(self._sandboxes[path].span)
         else:
-            process.take_up(aside)
+            self._sandboxes[path] = _Sandbox(process.open(self._preserve, shares=True))
         self._in_place = path
 
     def _close(self, path: Path) -> None:
         """End the sandbox of a file."""
-        sandbox = self._sandboxes.pop(path)
-        self._aside.pop(path, None)
         if self._in_place == path:
+            process.close(self._sandboxes[path].span)
             self._in_place = None
-            process.close(sandbox.span)
+        del self._sandboxes[path]
 
 
 def _file_of(node: pytest.Item | pytest.Collector) -> pytest.File | None:

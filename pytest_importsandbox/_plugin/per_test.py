@@ -147,8 +147,9 @@ class TestSandboxes:
         """Close the sandbox of the test, if it is open."""
         self._waiting = None
         if self.open is not None:
-            sandbox, self.open = self.open, None
-            sandbox.__exit__(None, None, None)
+            # First: an interrupt at its very beginning leaves it to the next one who closes.
+            self.open.__exit__(None, None, None)
+            self.open = None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)  # Around the plugins that run async fixtures.
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from importlib.machinery import (
     EXTENSION_SUFFIXES,
     BuiltinImporter,
@@ -78,9 +78,14 @@ class ImportSandbox:
         __tracebackhide__ = True
         if self._span in process.spans:
             raise RuntimeError("this sandbox is open already; make another one to nest")
-        self._span = process.open(self._preserve)
-        self._span.at_end.append(self.temp_package.remove_all)
-        return self
+        try:
+            self._span = process.open(self._preserve)
+            self._span.at_end.append(self.temp_package.remove_all)
+            return self
+        except BaseException:
+            # An interrupt: without a sandbox in hand, nobody could end it.
+            self.__exit__(None, None, None)
+            raise
 
     def __exit__(
         self,
@@ -90,9 +95,9 @@ class ImportSandbox:
     ) -> None:
         """Put the import state back. Sandboxes that were opened inside this one end with it."""
         __tracebackhide__ = True
-        span, self._span = self._span, None
-        if span in process.spans:
-            process.close(span)
+        if self._span in process.spans:
+            process.close(self._span)
+        self._span = None
 
     fresh_import = importlib_bootstrap.fresh_import
 
@@ -218,11 +223,6 @@ def protect(sandbox: ImportSandbox, find_running: Callable[[], Iterable[ModuleTy
     sandbox._find_running = find_running
 
 
-@contextmanager
-def suspended(sandbox: ImportSandbox) -> Iterator[None]:
+def suspended(sandbox: ImportSandbox) -> AbstractContextManager[None]:
     """Leave a sandbox for a while: what happens to the import state then outlives it."""
-    aside = process.put_aside(sandbox._opened())
-    try:
-        yield
-    finally:
-        process.take_up(aside)
+    return process.suspended(sandbox._opened())

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import MappingProxyType
 from typing import Any, Final, final
 
-from pytest_importsandbox._core.cpython import MetadataPathFinder, NamespacePath, line_cache
+from pytest_importsandbox._core.cpython import NamespacePath, line_cache, metadata_finder
 from pytest_importsandbox._core.modules import namespace as namespace_of
 from pytest_importsandbox._core.modules import prepend_to_path
 from pytest_importsandbox._core.names import as_names, parents, top_level
@@ -323,20 +323,23 @@ class TempPackageFactory:
         return None
 
     def _new_directory(self) -> Path:
-        directory = Path(tempfile.mkdtemp(prefix="importsandbox-")).resolve()
+        directory = Path(tempfile.gettempdir(), f"importsandbox-{os.urandom(8).hex()}").resolve()
         below = f"{directory}{os.sep}"
+        # Before it is made: an interrupt must not leave a directory that nobody deletes.
         self._directories[below] = weakref.finalize(self, _delete, directory)
         self._temporary_directories.add(below)
+        directory.mkdir(mode=0o700)
         return directory
 
     def remove_all(self) -> None:
         """Delete all packages and modules, with what Python keeps about their files."""
         self._made.clear()
-        if self._directories:
-            while self._directories:
-                below, delete = self._directories.popitem()
-                delete()
-                self._temporary_directories.discard(below)
+        for below, at_exit in list(self._directories.items()):
+            # Each is forgotten when it is gone, and not before: after an interrupt, this runs again.
+            _delete(Path(below))
+            at_exit.detach()
+            self._temporary_directories.discard(below)
+            del self._directories[below]
             _invalidate_caches()
 
 
@@ -455,7 +458,7 @@ def _delete(directory: Path) -> None:
 def _invalidate_caches() -> None:
     """Make all finders look at their directories anew, as `importlib.invalidate_caches` does."""
     # Before Python 3.13, `PathFinder` does not pass it on to the finder of metadata.
-    finders: list[Any] = [*sys.meta_path, MetadataPathFinder()]
+    finders: list[Any] = [*sys.meta_path, metadata_finder()]
     for finder in finders:
         # `PathFinder` comes to its end without importlib.metadata, which a test may have blocked.
         with suppress(Exception):

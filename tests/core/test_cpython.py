@@ -195,6 +195,30 @@ def test_thread_begins_no_import_while_another_one_has_the_import_lock(inkhorn: 
 # Loading
 
 
+@pytest.mark.parametrize(
+    "statement",
+    ["import inkwell.pen", "from inkwell.pen import nib", "importlib.import_module('inkwell.pen')"],
+)
+@pytest.mark.parametrize("entry", [[], [None]], ids=["absent", "None"])
+def test_import_is_carried_out_by_a_function_that_can_be_replaced(
+    entry: list[None], statement: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private("importlib._bootstrap._find_and_load")
+    asked = []
+
+    def refuse(name: str, import_: object, **options: bool) -> None:
+        asked.append(name)
+        raise ModuleNotFoundError(name)
+
+    for value in entry:
+        monkeypatch.setitem(sys.modules, "inkwell.pen", value)
+    monkeypatch.setattr("importlib._bootstrap._find_and_load", refuse)
+    with pytest.raises(ModuleNotFoundError):
+        exec(statement, {"importlib": importlib})
+
+    assert asked == ["inkwell.pen"], "an import does not go through importlib._bootstrap._find_and_load"
+
+
 def test_spec_of_a_finder_is_loaded_under_its_name(inkhorn: Import) -> None:
     ran: list[bool] = []
     inkhorn.when_run = lambda: ran.append(True)

@@ -1864,11 +1864,9 @@ def test_changes_keep_no_module_alive(write_modules: Write) -> None:
 
 
 def test_modules_that_are_kept_already_are_not_among_the_added_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = ModulesRow()
     kept, other = ModuleType("kept_already"), ModuleType("other")
+    row = ModulesRow({"kept_already": kept, "other": ModuleType("other")})
     monkeypatch.setitem(sys.modules, "kept_already", kept)
     monkeypatch.setitem(sys.modules, "other", other)
 
-    added = row.added({"kept_already": kept, "other": ModuleType("other")})
-
-    assert added == {"other": other}
+    assert row.added() == {"other": other}

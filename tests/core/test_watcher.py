@@ -6,12 +6,9 @@ import importlib
 import importlib.util
 import textwrap
 import threading
-import time
 from collections.abc import Callable, Mapping
-from importlib._bootstrap import _blocking_on, _get_module_lock  # type: ignore[attr-defined]
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -19,7 +16,7 @@ from pytest_importsandbox import ImportSandbox
 from pytest_importsandbox._core.lazy import hooks
 from pytest_importsandbox._core.process import Process, process
 from pytest_importsandbox._core.state import NamespacePackages, ShadowingAttributes
-from pytest_importsandbox._core.watcher import Span, Watcher, imports_in_progress, is_being_imported
+from pytest_importsandbox._core.watcher import Span, Watcher
 
 Write = Callable[[Mapping[str, str]], Path]
 Run = Callable[..., str]
@@ -235,103 +232,6 @@ def test_modules_loaded_by_another_thread_are_not_brought_along(
         importlib.import_module("one")
 
     assert notes == []
-
-
-# Imports in progress
-
-
-@pytest.fixture
-def importing(write_modules: Write) -> Any:
-    """A thread in the middle of the import of `slow`, and the event that lets it go on."""
-    write_modules(
-        {
-            "gate.py": "import threading\nbegun = threading.Event()\ngo = threading.Event()",
-            "slow.py": f"import gate\ngate.begun.set()\ngate.go.wait({PATIENCE})\nX = 1",
-        }
-    )
-    gate = importlib.import_module("gate")
-    thread = threading.Thread(target=importlib.import_module, args=["slow"])
-    thread.start()
-    assert gate.begun.wait(PATIENCE)
-    yield gate
-    gate.go.set()
-    thread.join(PATIENCE)
-
-
-@pytest.mark.usefixtures("importing")
-def test_imports_of_other_threads_are_in_progress() -> None:
-    assert imports_in_progress() == {"slow"}
-
-
-@pytest.mark.usefixtures("importing")
-def test_imports_in_progress_can_be_asked_for_by_name() -> None:
-    assert imports_in_progress(lambda name: name == "slow") == {"slow"}
-    assert imports_in_progress(lambda name: name == "fast") == set()
-
-
-def test_import_whose_lock_is_about_to_be_taken_is_in_progress(write_modules: Write) -> None:
-    write_modules({"soon.py": ""})
-    lock = _get_module_lock("soon")
-    thread = threading.Thread(target=importlib.import_module, args=["soon"])
-    with lock.lock:
-        thread.start()
-        while not _blocking_on.get(thread.ident):
-            time.sleep(0.001)
-        owner, names = lock.owner, imports_in_progress()
-    thread.join(PATIENCE)
-
-    assert (owner, names) == (None, {"soon"})
-
-
-def test_lock_that_somebody_keeps_after_the_import_is_not_in_progress() -> None:
-    lock = _get_module_lock("over")
-
-    assert (lock.owner, imports_in_progress()) == (None, set())
-
-
-def test_failed_import_whose_exception_is_kept_is_not_in_progress() -> None:
-    with pytest.raises(ModuleNotFoundError) as kept:
-        importlib.import_module("there_is_no_such_module")
-
-    assert kept.tb is not None
-    assert imports_in_progress() == set()
-
-
-def test_imports_of_this_thread_are_not_in_progress(write_modules: Write) -> None:
-    write_modules(
-        {
-            "asking.py": """
-                from pytest_importsandbox._core.watcher import imports_in_progress
-
-                others = imports_in_progress()
-                """,
-        }
-    )
-
-    asking = importlib.import_module("asking")
-
-    assert asking.others == set()
-
-
-def test_module_is_being_imported_while_its_code_runs(write_modules: Write) -> None:
-    write_modules(
-        {
-            "asking.py": """
-                from pytest_importsandbox._core.watcher import is_being_imported
-
-                asked = is_being_imported("asking")
-                """,
-        }
-    )
-
-    asking = importlib.import_module("asking")
-
-    assert (asking.asked, is_being_imported("asking")) == (True, False)
-
-
-@pytest.mark.usefixtures("importing")
-def test_module_that_another_thread_imports_is_not_being_imported_by_this_one() -> None:
-    assert not is_being_imported("slow")
 
 
 # Handing back
