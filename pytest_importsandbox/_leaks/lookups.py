@@ -1,15 +1,47 @@
-"""Which modules a piece of code asks for, as far as its bytecode tells."""
+"""What a failing test has asked for, as far as its code and the modules that it loaded tell."""
 
 from __future__ import annotations
 
-import dis
+import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.machinery import SourceFileLoader
+from pathlib import Path
 from types import CodeType
 from typing import Any, cast
 
+from pytest_importsandbox._core.cpython import directories, find_imports
 from pytest_importsandbox._core.modules import MISSING, is_module, namespace, spec_of
 from pytest_importsandbox._core.names import in_tree, resolve
+
+Code = tuple[CodeType, Mapping[str, Any]]
+"""A piece of code, and its global variables."""
+
+
+class Lookups:
+    """What one test has asked for.
+
+    :param names: What finders were asked for while it ran.
+    :param executed: The code that it ran.
+    """
+
+    def __init__(self, names: Iterable[str], executed: Iterable[Code]) -> None:
+        self._loaded = {name: sys.modules.get(name) for name in names}
+        self._codes = [*executed, *code_of(self._loaded.values())]
+
+    def __bool__(self) -> bool:
+        """Whether finders were asked for anything."""
+        return bool(self._loaded)
+
+    def has(self, name: str) -> bool:
+        """Whether the code refers to a module."""
+        module = sys.modules.get(name, MISSING)
+        return any(asks_for(code, variables, name, module) for code, variables in self._codes)
+
+    def found_in(self, directory: str) -> bool:
+        """Whether any of the modules comes from a directory."""
+        places = (place for module in self._loaded.values() for place in locations(module))
+        return any(real(place).is_relative_to(real(directory)) for place in places)
 
 
 def asks_for(code: CodeType, attributes: Mapping[str, Any], name: str, module: object) -> bool:
@@ -41,21 +73,17 @@ def _with_inner(code: CodeType) -> Iterator[CodeType]:
 
 def _imported(code: CodeType, package: object) -> Iterator[str]:
     """The absolute names in import statements."""
-    instructions = list(dis.get_instructions(code))
-    for number, instruction in enumerate(instructions):
-        if instruction.opname != "IMPORT_NAME":
-            continue
-        level, names = (each.argval for each in instructions[number - 2 : number])
+    for name, level, attributes in find_imports(code):
         try:
-            base = resolve("." * level + instruction.argval, package if type(package) is str else None)
+            base = resolve("." * level + name, package if type(package) is str else None)
         except (ImportError, TypeError, ValueError):
             continue
         yield base
-        yield from (f"{base}.{each}" for each in names or ())
+        yield from (f"{base}.{each}" for each in attributes or ())
 
 
-def code_of(modules: Iterable[object]) -> Iterator[tuple[CodeType, Mapping[str, Any]]]:
-    """The code of some modules, of those with a source file, each with its global variables."""
+def code_of(modules: Iterable[object]) -> Iterator[Code]:
+    """The code of some modules, of those with a source file."""
     for module in modules:
         loader, name = spec_of(module).get("loader"), spec_of(module).get("name")
         # No code of a foreign loader.
@@ -65,3 +93,18 @@ def code_of(modules: Iterable[object]) -> Iterator[tuple[CodeType, Mapping[str, 
             except (ImportError, OSError, SyntaxError, ValueError):
                 continue
             yield code, namespace(module) or {}
+
+
+def locations(module: object) -> list[str]:
+    """Where a module comes from: its file, or the directories of a namespace package."""
+    origin = spec_of(module).get("origin")
+    if type(origin) is str:
+        return [origin] if os.sep in origin else []
+    paths = spec_of(module).get("submodule_search_locations")
+    entries = paths if type(paths) is list else directories(paths)
+    return [entry for entry in entries if type(entry) is str]
+
+
+def real(path: str) -> Path:
+    """A path without symbolic links: that of the temporary directories has one on macOS."""
+    return Path(path).resolve()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from pytest_importsandbox._core.modules import MISSING, is_imported_as, is_module
-from pytest_importsandbox._leaks.kinds import Change, locations, type_name
+from pytest_importsandbox._leaks.changes import COLLECTION, By, Change
 
 
 @dataclass
@@ -52,101 +51,29 @@ class Leak:
         return f"{self.who}: {self.change}; remedy: {self.remedy}"
 
 
-def described(origin: str, phase: str, change: Change, fixture: str | None, scope: str | None) -> Leak:
+def described(origin: str, by: By, change: Change, tests_before: int) -> Leak:
     """A change in words."""
+    fixture = by.fixture
     return Leak(
         origin=origin,
-        phase=phase,
-        kind=change.kind,
+        phase=by.phase,
+        kind=change.kind.name,
         name=change.name,
-        change=_CHANGES[change.kind](change),
-        remedy=_remedy(change, phase, fixture),
-        fixture=fixture,
-        scope=scope,
+        change=change.kind.words(change),
+        remedy=_remedy(by, change),
+        fixture=None if fixture is None else fixture.name,
+        scope=None if fixture is None else fixture.scope,
+        tests_before=tests_before,
     )
 
 
-def _object(change: Change, value: object) -> str:
-    """What an object is, by its type."""
-    if value is MISSING:
-        return "nothing"
-    if value is None:
-        return "None"
-    if change.kind == "finder" or not is_module(value):
-        return _with_article(type_name(type(value)))
-    if not is_imported_as(change.name, value):
-        return "a module that was not imported under this name"
-    return "another copy of the module" if value is change.now and change.was is not MISSING else "the module"
-
-
-def _with_article(noun: str) -> str:
-    return f"{'an' if noun[:1] in 'AEIOUaeiou' else 'a'} {noun}"
-
-
-def _changed_object(place: str, change: Change) -> str:
-    was, now = _object(change, change.was), _object(change, change.now)
-    return f"{place} was {was} and is {now}"
-
-
-def _changed_module(change: Change) -> str:
-    text = _changed_object(f"sys.modules[{change.name!r}]", change)
-    if change.submodules:
-        text += f", with {change.submodules} of its submodules"
-    if change.was is MISSING and is_imported_as(change.name, change.now):
-        text += f" from a temporary directory, {', '.join(locations(change.now))}"
-    return text
-
-
-def _changed_list(change: Change) -> str:
-    is_text = change.kind == "path" and (change.is_order or type(change.key) is str)
-    entry = repr(change.name) if is_text else change.name
-    if change.is_order:
-        return f"sys.{change.kind} has another order: {entry} has moved"
-    return f"sys.{change.kind} has {'gained' if change.has_come else 'lost'} {entry}"
-
-
-def _changed_names(change: Change) -> str:
-    return f"{change.name} was reloaded: {change.now} of its names are bound to other objects"
-
-
-def _changed_attribute(change: Change) -> str:
-    if change.was is MISSING and is_imported_as(change.name, change.now):
-        return f"{change.name} is a module that sys.modules has no more"
-    return _changed_object(change.name, change)
-
-
-def _changed_method(change: Change) -> str:
-    return _changed_object(change.name, change)
-
-
-_CHANGES: Final[Mapping[str, Callable[[Change], str]]] = {
-    "modules": _changed_module,
-    "path": _changed_list,
-    "meta_path": _changed_list,
-    "path_hooks": _changed_list,
-    "finder": _changed_method,
-    "reload": _changed_names,
-    "attribute": _changed_attribute,
-}
-
-
-def _remedy(change: Change, phase: str, fixture: str | None) -> str:
+def _remedy(by: By, change: Change) -> str:
     """What to do about it, in one line."""
-    if phase == "collection":
+    if by == COLLECTION:
         return "run with --isolated-modules, or do it in a fixture that undoes it"
-    if fixture is not None:
+    if by.fixture is not None:
         return "undo it in the fixture after its yield, for example with pytest.MonkeyPatch.context()"
-    if change.kind == "modules" and not is_imported_as(change.name, change.now) and change.now is not MISSING:
-        return f"monkeypatch.setitem(sys.modules, {change.name!r}, ...)"
-    if change.kind == "modules" and change.was is MISSING:
-        return "write it with temp_package, or mark the test with isolated_imports"
-    if change.kind == "modules":
-        return f"mark the test with isolated_imports, or use fresh_import({change.name!r})"
-    if change.kind == "path" and change.has_come:
-        return f"monkeypatch.syspath_prepend({change.name!r})"
-    if change.kind == "attribute" and not is_module(change.now):
-        return f"monkeypatch.setattr({change.name!r}, ...)"
-    return "mark the test with isolated_imports"
+    return change.kind.remedy(change)
 
 
 class LeakReport:

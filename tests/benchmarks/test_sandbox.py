@@ -14,18 +14,20 @@ import pytest
 from enter_and_leave import WAYS, iterations, modules_in_all
 
 from pytest_importsandbox import ImportSandbox
-from pytest_importsandbox._leaks.kinds import Attributes, Picture, differences
+from pytest_importsandbox._leaks.attributes import Attributes
+from pytest_importsandbox._leaks.changes import Picture
+from pytest_importsandbox._leaks.kinds import KINDS
 
 attributes = Attributes()
 
 
 def leaks() -> None:
     """What is done for a test to tell whether it leaves something behind."""
-    before = Picture()
+    before = Picture(KINDS)
     for _phase in ("setup", "call", "teardown"):
         before.seems_current()
-        after = Picture()
-    assert not differences(before, after)
+        after = Picture(KINDS)
+    assert not any(before.changes(after).values())
     assert not attributes.changes()
 
 

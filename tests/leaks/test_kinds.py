@@ -1,10 +1,11 @@
-"""Pictures of the import state, what differs between two, and who has changed it."""
+"""What pictures show of each kind of leak, and which changes are leaks."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,15 +13,10 @@ import pytest
 
 from pytest_importsandbox import ImportSandbox
 from pytest_importsandbox._core.modules import MISSING
-from pytest_importsandbox._leaks.kinds import (
-    Attributes,
-    Change,
-    Picture,
-    author,
-    differences,
-    leaks,
-    locations,
-)
+from pytest_importsandbox._leaks.changes import By, Change, Kind, Period, Picture
+from pytest_importsandbox._leaks.kinds import KINDS, MODULES
+
+META_PATH = KINDS[2]
 
 
 class Hostile:
@@ -43,6 +39,22 @@ class Hostile:
         raise AssertionError
 
 
+class Suite:
+    """A run of pytest that has nothing to do with what is tested."""
+
+    def is_temporary(self, file: str) -> bool:
+        return False
+
+    def is_plugin(self, module: object) -> bool:
+        return False
+
+    def is_test_file(self, name: str) -> bool:
+        return False
+
+    def roots(self, file: Path) -> list[Path]:
+        return []
+
+
 @pytest.fixture(autouse=True)
 def _sandbox() -> Iterator[None]:
     """Undo what the tests do."""
@@ -50,23 +62,43 @@ def _sandbox() -> Iterator[None]:
         yield
 
 
+def differences(before: Picture, after: Picture | None = None) -> list[Change]:
+    """Every place that differs, of whatever kind; from now, if no picture is given."""
+    changes = before.changes(Picture(KINDS) if after is None else after)
+    return [change for kind in KINDS for change in changes[kind]]
+
+
+def leaks(changes: Iterable[Change], imports: Iterable[Change] = ()) -> list[Change]:
+    """Those changes that imports did not make themselves, as many as belong together."""
+    period = Period("test", Picture(KINDS), Suite(), [], None)
+    period.imports += imports
+    changes = list(changes)
+    kinds: dict[Kind, None] = dict.fromkeys(change.kind for change in changes)
+    return [
+        change
+        for kind in kinds
+        for change in kind.joined(
+            [each for each in changes if each.kind is kind and not kind.is_by_import(each, period)]
+        )
+    ]
+
+
 def test_nothing_has_changed() -> None:
-    before = Picture()
+    before = Picture(KINDS)
 
     assert before.seems_current()
-    assert before.is_same(Picture())
-    assert differences(before, Picture()) == []
+    assert differences(before) == []
 
 
 def test_hostile_objects_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "first", Hostile())  # type: ignore[arg-type]
     sys.meta_path.append(Hostile())  # type: ignore[arg-type]
-    before = Picture()
+    before = Picture(KINDS)
     sys.modules["first"] = Hostile()  # type: ignore[assignment]
     sys.meta_path[-1] = Hostile()  # type: ignore[assignment]
     sys.path_hooks.append(Hostile())  # type: ignore[arg-type]
 
-    found = [(each.kind, each.name) for each in differences(before, Picture())]
+    found = [(each.kind.name, each.name) for each in differences(before)]
 
     assert found == [
         ("modules", "first"),
@@ -77,35 +109,35 @@ def test_hostile_objects_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_keys_that_are_no_names_are_passed_over() -> None:
-    before = Picture()
+    before = Picture(KINDS)
     sys.modules[1] = sys  # type: ignore[index]
-    with_key = Picture()
+    with_key = Picture(KINDS)
     del sys.modules[1]  # type: ignore[arg-type]
 
     assert differences(before, with_key) == []
-    assert differences(with_key, Picture()) == []
+    assert differences(with_key) == []
 
 
 def test_glance_sees_what_came() -> None:
-    before = Picture()
+    before = Picture(KINDS)
     sys.path.append("somewhere")
 
     assert not before.seems_current()
 
 
 def test_finders_of_this_package_are_none_of_the_tests() -> None:
-    before = Picture()
+    before = Picture(KINDS)
     sys.meta_path.reverse()
     sys.meta_path.reverse()
     watcher = sys.meta_path.pop(0)
     sys.meta_path.insert(1, watcher)
 
-    assert differences(before, Picture()) == []
+    assert differences(before) == []
 
 
 def test_change_keeps_no_module_alive() -> None:
     module = ModuleType("short_lived")
-    change = Change("modules", "short_lived", "short_lived", module, module).without_modules()
+    change = Change(MODULES, "short_lived", "short_lived", module, module).without_modules()
     assert change.was is change.now is module
 
     del module
@@ -113,93 +145,81 @@ def test_change_keeps_no_module_alive() -> None:
     assert change.was is not change.now
 
 
-def test_attributes_are_compared_by_identity() -> None:
-    package, part = ModuleType("package"), ModuleType("package.part")
-    package.part = part  # type: ignore[attr-defined]
-    sys.modules.update({"package": package, "package.part": part, "package.fake": Hostile()})  # type: ignore[dict-item]
-    attributes = Attributes()
-    attributes.look()
-
-    assert attributes.changes() == []
-    package.part = Hostile()  # type: ignore[attr-defined]
-    assert [each.name for each in attributes.changes()] == ["package.part"]
-    assert attributes.changes() == []
-    del package.part  # type: ignore[attr-defined]
-    assert [each.name for each in attributes.changes()] == ["package.part"]
-
-
 def test_author_is_who_made_the_last_change() -> None:
-    before = Picture()
+    before = Picture(KINDS)
     sys.path.append("somewhere")
-    first = Picture()
+    first = Picture(KINDS)
     sys.path.remove("somewhere")
-    second = Picture()
+    second = Picture(KINDS)
     sys.path.append("somewhere")
-    third = Picture()
+    third = Picture(KINDS)
     (change,) = differences(before, third)
     for picture in (before, first, second, third):
-        picture.is_temporary = False
+        picture.is_undone = False
+    period = Period("test", before, Suite(), [], None)
+    assert period.author(change) is None
 
-    timeline = [(None, before), ("first", first), ("second", second), ("third", third), ("last", third)]
+    period.timeline += [(By("1"), first), (By("2"), second), (By("3"), third), (By("4"), third)]
 
-    assert author(change, timeline) == "third"
-    assert author(change, timeline[:1]) is None
+    assert period.author(change) == By("3")
 
 
 def test_nobody_is_the_author_of_what_a_sandbox_undoes() -> None:
-    before = Picture()
+    before = Picture(KINDS)
     sys.path.append("somewhere")
-    after = Picture()
+    after = Picture(KINDS)
     (change,) = differences(before, after)
 
-    assert after.is_temporary
-    assert author(change, [(None, before), ("first", after)]) is None
+    period = Period("test", before, Suite(), [], None)
+    period.timeline.append((By("call"), after))
+
+    assert after.is_undone
+    assert period.author(change) is None
 
 
 def test_import_explains_its_own_change_alone() -> None:
     one, two = object(), object()
-    by_import = Change("modules", "name", "name", one, two)
+    by_import = Change(MODULES, "name", "name", one, two)
 
-    assert leaks([Change("modules", "name", "name", one, two)], [by_import], lambda path: False) == []
-    assert leaks([Change("modules", "name", "name", one, object())], [by_import], lambda path: False)
-    assert leaks([Change("meta_path", "name", 1, 0, 1)], [by_import], lambda path: False)
+    assert leaks([Change(MODULES, "name", "name", one, two)], [by_import]) == []
+    assert leaks([Change(MODULES, "name", "name", one, object())], [by_import])
+    assert leaks([Change(META_PATH, "name", 1, 0, 1)], [by_import])
 
 
 def test_order_that_an_import_has_changed() -> None:
     sys.path.append("first")
-    before = Picture()
+    before = Picture(KINDS)
     sys.path.append(sys.path.pop(0))
-    changes = differences(before, Picture())
+    changes = differences(before)
 
-    assert leaks(changes, changes, lambda path: False) == []
-    assert leaks(changes, [], lambda path: False) == changes
-
-
-def test_locations_of_a_namespace_package() -> None:
-    package = ModuleType("package")
-    package.__spec__ = ModuleSpec("package", None, is_package=True)
-    package.__spec__.submodule_search_locations = ["one", "two"]
-
-    assert locations(package) == ["one", "two"]
-    assert locations(sys) == []
+    assert leaks(changes, changes) == []
+    assert leaks(changes, []) == changes
 
 
-def test_submodule_that_changes_in_another_way_than_its_package_is_told_apart() -> None:
-    package, part = ModuleType("package"), ModuleType("package.part")
-    package.__spec__, part.__spec__ = ModuleSpec("package", None), ModuleSpec("package.part", None)
+def with_spec(name: str) -> ModuleType:
+    module = ModuleType(name)
+    module.__spec__ = ModuleSpec(name, None)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("part", "shown"),
+    [
+        pytest.param(object(), [("package", 1)], id="replaced as well"),
+        pytest.param(None, [("package", 1)], id="blocked"),
+        pytest.param(MISSING, [("package", 0), ("package.part", 0)], id="removed"),
+        pytest.param(with_spec("package.part"), [("package", 0), ("package.part", 0)], id="another copy"),
+    ],
+)
+def test_submodule_goes_with_its_package_if_it_changes_in_the_same_way(
+    part: object, shown: list[tuple[str, int]]
+) -> None:
     changes = [
-        Change("modules", "package", "package", package, object()),
-        Change("modules", "package.part", "package.part", part, part),
-        Change("modules", "package.other", "package.other", part, object()),
+        Change(MODULES, "package", "package", with_spec("package"), object()),
+        Change(MODULES, "package.part", "package.part", with_spec("package.part"), part),
     ]
 
-    found = leaks(changes[::2], [], lambda path: False)
-    apart = leaks([changes[0], Change("modules", "package.part", "package.part", part, None)], [], bool)
-    gone = [changes[0], Change("modules", "package.part", "package.part", part, MISSING)]
-
-    assert [(each.name, each.submodules) for each in found] == [("package", 1)]
-    assert [(each.name, each.submodules) for each in apart] == [("package", 1)]
-    assert [each.name for each in leaks(gone, [], lambda path: False)] == ["package", "package.part"]
+    assert [(each.name, each.submodules) for each in leaks(changes)] == shown
 
 
 def test_finder_whose_class_does_not_tell_where_it_is_from() -> None:
@@ -211,7 +231,25 @@ def test_finder_whose_class_does_not_tell_where_it_is_from() -> None:
     class Nameless(metaclass=Meta):
         pass
 
-    before = Picture()
+    before = Picture(KINDS)
     sys.meta_path.append(Nameless())  # type: ignore[arg-type]
 
-    assert [each.kind for each in differences(before, Picture())] == ["meta_path"]
+    assert [each.kind.name for each in differences(before)] == ["meta_path"]
+
+
+def test_entry_that_is_there_very_often() -> None:
+    """Equal numbers above 256 are not one object."""
+    sys.path += ["somewhere"] * 300
+    before = Picture(KINDS)
+    sys.path.append("somewhere")
+    after = Picture(KINDS)
+
+    (change,) = differences(before, after)
+
+    assert (change.was, change.now) == (300, 301)
+    assert change.is_in(after)
+    assert not change.is_in(before)
+
+
+def test_every_kind_has_a_name_of_its_own() -> None:
+    assert len({kind.name for kind in KINDS}) == len(KINDS)

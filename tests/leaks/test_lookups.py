@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from pytest_importsandbox._core.modules import MISSING
-from pytest_importsandbox._leaks.lookups import asks_for, code_of
+from pytest_importsandbox._leaks.lookups import asks_for, code_of, locations
 
 Write = Callable[[Mapping[str, str]], Path]
 
@@ -78,3 +78,12 @@ def test_module_whose_file_is_gone_has_no_code(tmp_path: Path) -> None:
     module.__spec__ = ModuleSpec("gone", loader)
 
     assert list(code_of([module])) == []
+
+
+def test_locations_of_a_namespace_package() -> None:
+    package = ModuleType("package")
+    package.__spec__ = ModuleSpec("package", None, is_package=True)
+    package.__spec__.submodule_search_locations = ["one", "two"]
+
+    assert locations(package) == ["one", "two"]
+    assert locations(sys) == []
