@@ -226,7 +226,7 @@ def _moved(old: list[Any], new: list[Any]) -> object:
 class FinderMethods(Kind):
     """A method of a standard finder."""
 
-    name = "finder"
+    name = "finder_methods"
     _NAMES: Final = [f"{finder.__name__}.{name}" for finder, name, _ in FINDER_METHODS]
 
     def current(self) -> list[Any]:

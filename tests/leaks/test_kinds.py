@@ -251,5 +251,14 @@ def test_entry_that_is_there_very_often() -> None:
     assert not change.is_in(before)
 
 
-def test_every_kind_has_a_name_of_its_own() -> None:
-    assert len({kind.name for kind in KINDS}) == len(KINDS)
+def test_names_of_the_kinds_are_those_of_the_documentation() -> None:
+    """Settings and files for tools have them."""
+    assert [kind.name for kind in KINDS] == [
+        "modules",
+        "path",
+        "meta_path",
+        "path_hooks",
+        "finder_methods",
+        "reload",
+        "attribute",
+    ]
