@@ -575,6 +575,26 @@ def test_finder_is_met_by_failing_tests_that_import(pytester: pytest.Pytester) -
     result.stdout.fnmatch_lines(["*failed, and looks it up: *::test_imports"])
 
 
+def test_entry_that_was_there_very_often_is_told_as_often_as_it_comes(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+
+        sys.path += ["somewhere"] * 300
+
+        def test_first():
+            sys.path.append("somewhere")
+
+        def test_second():
+            sys.path.append("somewhere")
+        """
+    )
+
+    result = pytester.runpytest_subprocess("--import-leaks=report")
+
+    assert result.stdout.str().count("call: sys.path has gained 'somewhere'") == 2
+
+
 @pytest.mark.parametrize(
     ("allowed", "left"),
     [
