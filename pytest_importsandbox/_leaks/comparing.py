@@ -25,7 +25,7 @@ class Comparison:
         """None between two of them, whatever is done there."""
         self.recorder = ImportRecorder(Period("", Picture(KINDS), run, [], None))
         self._run = run
-        self._attributes = Attributes()
+        self.attributes = Attributes()
 
     def begin(self, origin: str, files: Iterable[Path] = (), by: By | None = None) -> None:
         """Compare from now on."""
@@ -34,9 +34,11 @@ class Comparison:
         if not self.period.is_undone:
             self.leaks.forget_gone(self.period.before)
 
-    def look(self) -> None:
-        """Let what packages have now be what they had before."""
-        self._attributes.look()
+    def drop(self) -> None:
+        """Compare no more, whatever has changed."""
+        self.period = None
+        # What finders were asked for may still be looked up. No module is to live on in a picture.
+        del self.recorder.period.timeline[:], self.recorder.period.attributes[:]
 
     def enter(self, by: By) -> None:
         """Somebody begins to run."""
@@ -66,7 +68,7 @@ class Comparison:
             by = period.by
             if by is None or (by.fixture is None and by != COLLECTION):
                 by = TEST
-            period.attributes += ((by, *change) for change in self._attributes.changes())
+            period.attributes += ((by, *change) for change in self.attributes.changes())
 
     def end(self) -> list[OpenLeak]:
         """The leaks since the beginning that count now, those of fixtures that have ended included."""
@@ -81,9 +83,10 @@ class Comparison:
         found = [each for kind in KINDS for each in kind.leaks(changes[kind], period)]
         if any(changes.values()) and not period.is_undone:
             # Modules have come and gone, and with them what packages have.
-            self._attributes.look()
-        self.period = None
-        return self.leaks.add(period.origin, found, period.after)
+            self.attributes.look()
+        after = period.after
+        self.drop()
+        return self.leaks.add(period.origin, found, after)
 
 
 class ImportRecorder:

@@ -76,12 +76,12 @@ class LeakObserver:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection(self) -> Generator[None, object, object]:
-        self._comparison.look()
+        self._comparison.attributes.look()
         self._comparison.begin("collection", by=COLLECTION)
         try:
             return (yield)
         finally:
-            self._comparison.period = None
+            self._comparison.drop()
 
     # Around the hook that puts the sandbox of a test module in place.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -216,7 +216,7 @@ class LeakSummary:
     # JUnit is written.
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
-        self._comparison.period = None
+        self._comparison.drop()
         self._pass_on()
         # What tests have left is with the tests.
         xml = self._config.stash.get(xml_key, None)
