@@ -15,6 +15,7 @@ from pytest_importsandbox import ImportSandbox
 from pytest_importsandbox._core.modules import MISSING
 from pytest_importsandbox._leaks.changes import By, Change, Kind, Period, Picture
 from pytest_importsandbox._leaks.kinds import KINDS, MODULES
+from pytest_importsandbox._leaks.lookups import Lookups
 
 META_PATH = KINDS[2]
 
@@ -249,6 +250,14 @@ def test_entry_that_is_there_very_often() -> None:
     assert (change.was, change.now) == (300, 301)
     assert change.is_in(after)
     assert not change.is_in(before)
+
+
+@pytest.mark.parametrize("kind", KINDS[2:5], ids=lambda kind: kind.name)
+def test_whoever_asks_finders_for_anything_has_met_them(kind: Kind) -> None:
+    change = Change(kind, "name", "name", 0, 1)
+
+    assert kind.is_met(change, Lookups(["anything"], []))
+    assert not kind.is_met(change, Lookups([], []))
 
 
 def test_names_of_the_kinds_are_those_of_the_documentation() -> None:

@@ -888,6 +888,34 @@ def test_submodule_that_was_taken_out_but_is_still_an_attribute(pytester: pytest
     )
 
 
+def test_sandbox_of_a_file_undoes_what_packages_have_of_submodules(pytester: pytest.Pytester) -> None:
+    write(
+        pytester,
+        {
+            "conftest.py": "import package",
+            "package/__init__.py": "",
+            "package/part.py": "",
+            "test_it.py": """
+        import sys
+        from unittest import mock
+
+        def test_stale():
+            with mock.patch.dict(sys.modules):
+                import package.part
+
+        # So that the sandbox is still there when that one has ended.
+        def test_last():
+            pass
+    """,
+        },
+    )
+
+    result = pytester.runpytest_subprocess("--import-leaks=error", "--isolated-modules")
+
+    result.assert_outcomes(passed=2)
+    result.stdout.no_fnmatch_line("*import leak*")
+
+
 @pytest.mark.parametrize("import_mode", ["prepend", "importlib"])
 def test_what_pytest_itself_does_is_no_leak(pytester: pytest.Pytester, import_mode: str) -> None:
     write(
