@@ -9,7 +9,7 @@ from types import ModuleType
 
 from pytest_importsandbox._core.modules import namespace
 from pytest_importsandbox._core.process import process
-from pytest_importsandbox._core.watcher import OutermostImports
+from pytest_importsandbox._core.threads import OutermostImports
 from pytest_importsandbox._leaks.attributes import Attributes
 from pytest_importsandbox._leaks.changes import COLLECTION, TEST, By, Period, Picture, Run
 from pytest_importsandbox._leaks.kinds import KINDS

@@ -30,7 +30,7 @@ from pytest_importsandbox._core.modules import (
 )
 from pytest_importsandbox._core.names import in_tree, parents, top_level
 from pytest_importsandbox._core.process import process
-from pytest_importsandbox._core.state import FINDER_METHODS, FinderMethodsRow
+from pytest_importsandbox._core.state import FINDER_METHODS, ValuesRow
 from pytest_importsandbox._leaks.changes import TEST, By, Change, Kind, Period, Picture, Run, worded
 from pytest_importsandbox._leaks.lookups import Lookups, locations
 
@@ -227,10 +227,10 @@ class FinderMethods(Kind):
     """A method of a standard finder."""
 
     name = "finder_methods"
-    _NAMES: Final = [f"{finder.__name__}.{name}" for finder, name, _ in FINDER_METHODS]
+    _NAMES: Final = list(FINDER_METHODS)
 
     def current(self) -> list[Any]:
-        return FinderMethodsRow().saved
+        return ValuesRow(FINDER_METHODS.values()).saved
 
     def changes(self, before: list[Any], after: list[Any]) -> Iterator[Change]:
         for name, was, now in zip(self._NAMES, before, after, strict=True):
