@@ -12,8 +12,8 @@ from pytest_importsandbox._core.names import as_names
 from pytest_importsandbox._effects.comparison import growth_since, new_since
 from pytest_importsandbox._effects.effects import observed
 from pytest_importsandbox._effects.flamegraph import flame_graph
-from pytest_importsandbox._effects.model import KINDS, ImportEffects
-from pytest_importsandbox._effects.report import report, tree_report
+from pytest_importsandbox._effects.model import KINDS, ImportEffects, report
+from pytest_importsandbox._effects.tree import tree_report
 
 _EPILOG = """\
 exit status: 0 if all is well, 1 if the import fails or a check does (--fail-on, --not, --max-seconds,

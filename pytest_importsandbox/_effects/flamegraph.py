@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape
 from zlib import crc32
 
 from pytest_importsandbox._effects.model import ImportEffects
+from pytest_importsandbox._effects.text import milliseconds
 from pytest_importsandbox._effects.tree import Node, tree
 
 _WIDTH: Final = 1200
@@ -21,7 +22,8 @@ def flame_graph(effects: ImportEffects) -> str:
     total = sum(root.seconds for root in roots) or 1.0
     boxes = list(_boxes(roots, 0.0, 0, _WIDTH / total))
     height = (2 + max((depth for _, depth, _ in boxes), default=0)) * _ROW
-    title = f"import {', '.join(effects.names)}: {len(effects.modules)} modules in {_time(effects.seconds)}"
+    time = milliseconds(effects.seconds)
+    title = f"import {', '.join(effects.names)}: {len(effects.modules)} modules in {time}"
     size = f'width="{_WIDTH}" height="{height}" viewBox="0 0 {_WIDTH} {height}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="monospace" font-size="11">',
@@ -43,7 +45,7 @@ def _boxes(nodes: list[Node], x: float, depth: int, scale: float) -> Iterator[tu
 
 def _box(x: float, depth: int, node: Node, scale: float) -> str:
     name, width = node.module.name, node.seconds * scale
-    times = f"{_time(node.seconds)}, {_time(node.module.self_seconds)} of it by itself"
+    times = f"{milliseconds(node.seconds)}, {milliseconds(node.module.self_seconds)} of it by itself"
     place = f"\n{node.module.place}" if node.module.place else ""
     letters = int((width - 4) / _LETTER)
     label = name if len(name) <= letters else f"{name[: letters - 2]}.." if letters > 4 else ""
@@ -57,7 +59,3 @@ def _box(x: float, depth: int, node: Node, scale: float) -> str:
 def _colour(name: str) -> str:
     """The same colour for all modules of a package."""
     return f"hsl({crc32(name.partition('.')[0].encode()) % 360}, 60%, 75%)"
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms"

@@ -1,4 +1,4 @@
-"""What an import does, as values: `ImportEffects` and what it consists of."""
+"""What an import does, as values: `ImportEffects`, what it consists of, and what is said of it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final, final
 
-from pytest_importsandbox._effects.report import report
-from pytest_importsandbox._effects.text import shortened
+from pytest_importsandbox._effects.text import Painter, milliseconds, share, shortened
 
 # The format of the files; a later version may have to write another one.
 _FORMAT: Final = 1
+_PACKAGES: Final = 10
+_WIDTH: Final = 100
 
 
 @final
@@ -33,7 +34,7 @@ class LoadedModule:
     """That statement, such as ``formats/__init__.py:3``; empty if that is not known."""
 
     def __repr__(self) -> str:
-        return f"<{self.name} {self.seconds * 1000:.1f} ms{_aside(self.place)}>"
+        return f"<{self.name} {milliseconds(self.seconds)}{_aside(self.place)}>"
 
 
 @final
@@ -200,6 +201,61 @@ class ImportEffects:
 
 KINDS: Final = tuple(field.name for field in fields(ImportEffects) if field.type == "tuple[Effect, ...]")
 """The attributes that hold effects."""
+
+
+def report(effects: ImportEffects, *, colour: bool = False) -> str:
+    """What an import did, kind by kind, and which packages it loaded.
+
+    :param colour: Whether to colour it, for a terminal.
+    """
+    paint = Painter(colour)
+    return "\n".join(_report(effects, paint))
+
+
+def _report(effects: ImportEffects, paint: Painter) -> Iterator[str]:
+    count = len(effects.modules)
+    title = f"import {', '.join(effects.names)}"
+    modules = "1 module" if count == 1 else f"{count} modules"
+    yield f"{paint(title, 'bold')}: {modules} in {milliseconds(effects.seconds)}"
+    if effects.error:
+        yield ""
+        yield paint("error", "red")
+        yield from (f"  {line}" for line in effects.error.splitlines())
+    for kind, found in effects.by_kind():
+        if found:
+            yield ""
+            yield paint(kind.replace("_", " "), "dim" if kind == "shared_libraries" else "yellow")
+            yield from (_line(effect, paint) for effect in found)
+    if effects.modules:
+        yield ""
+        yield paint("packages", "dim")
+        yield from _packages(effects, paint)
+
+
+def _line(effect: Effect, paint: Painter) -> str:
+    place = effect.place or effect.module
+    return f"  {effect}{paint(f'  ({place})', 'dim') if place else ''}"
+
+
+def _packages(effects: ImportEffects, paint: Painter) -> Iterator[str]:
+    """The packages that took most of the time, each with the statement that asked for it first."""
+    packages: dict[str, list[LoadedModule]] = {}
+    for module in effects.modules:
+        packages.setdefault(module.name.partition(".")[0], []).append(module)
+    times = {name: sum(module.self_seconds for module in modules) for name, modules in packages.items()}
+    slowest = sorted(times, key=times.__getitem__, reverse=True)
+    total = sum(times.values())
+    for name in slowest[:_PACKAGES]:
+        chain = effects.chain(name)
+        way = shortened(chain, _WIDTH) if " -> " in chain else ""
+        count = len(packages[name])
+        modules = f"  {count} modules" if count > 1 else ""
+        aside = paint(f"  {way}" if way else "", "dim")
+        yield f"  {share(times[name], total)}  {paint(name, 'bold')}{modules}{aside}"
+    if len(slowest) > _PACKAGES:
+        rest = slowest[_PACKAGES:]
+        others = "1 other" if len(rest) == 1 else f"{len(rest)} others"
+        yield f"  {share(sum(map(times.__getitem__, rest)), total)}  {others}"
 
 
 def _aside(text: str) -> str:

@@ -1,13 +1,15 @@
-"""Who imported whom: the loaded modules as a tree."""
+"""Who imported whom: the loaded modules as a tree, and the tree as text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Final
 
-if TYPE_CHECKING:
-    from pytest_importsandbox._effects.model import ImportEffects, LoadedModule
+from pytest_importsandbox._effects.model import ImportEffects, LoadedModule
+from pytest_importsandbox._effects.text import Painter, share
+
+_BAR: Final = 20
 
 
 @dataclass
@@ -47,6 +49,24 @@ def tree(effects: ImportEffects, *, by_time: bool = False) -> list[Node]:
     return roots
 
 
+def tree_report(effects: ImportEffects, *, by_time: bool = False, colour: bool = False) -> str:
+    """Who imported whom, with times and bars.
+
+    :param by_time: Whether the slowest come first; otherwise, they come in the order of their loads.
+    :param colour: Whether to colour it, for a terminal.
+    """
+    paint = Painter(colour)
+    roots = tree(effects, by_time=by_time)
+    total = sum(root.seconds for root in roots)
+    lines = []
+    for root in roots:
+        for depth, node in root.walk():
+            place = paint(f"  ({node.module.place})", "dim") if node.module.place else ""
+            bar = paint(_bar(node.seconds, total), "green")
+            lines.append(f"{share(node.seconds, total)}  {bar}  {'  ' * depth}{node.module.name}{place}")
+    return "\n".join(lines)
+
+
 def _way_up(node: Node, parents: Mapping[str, Node]) -> list[str]:
     """The name of a node, and those of all above it."""
     way = [node.module.name]
@@ -66,3 +86,7 @@ def _add_up(root: Node, by_time: bool) -> None:
 
 def _seconds(node: Node) -> float:
     return node.seconds
+
+
+def _bar(seconds: float, total: float) -> str:
+    return ("#" * round(_BAR * seconds / (total or 1))).ljust(_BAR)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_importsandbox import ImportEffects, import_effects
+from pytest_importsandbox._effects.model import Effect, LoadedModule
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +68,19 @@ def wait_for_end() -> Callable[[int], None]:
         pytest.fail(f"process {pid} is still running")
 
     return wait_for_end
+
+
+@pytest.fixture
+def timed_effects() -> ImportEffects:
+    """A tree of four modules, and a thread."""
+    return ImportEffects(
+        names=("inkhorn",),
+        modules=(
+            LoadedModule("json", 0.01, 0.01, "inkhorn", "inkhorn/__init__.py:1"),
+            LoadedModule("numpy._core", 0.05, 0.05, "numpy", "numpy/__init__.py:9"),
+            LoadedModule("numpy", 0.07, 0.02, "inkhorn", "inkhorn/__init__.py:2"),
+            LoadedModule("inkhorn", 0.1, 0.02, "", ""),
+        ),
+        seconds=0.1,
+        threads=(Effect("poller", "started", None, "alive", "", ""),),
+    )

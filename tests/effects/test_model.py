@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_importsandbox import ImportEffects
-from pytest_importsandbox._effects.model import KINDS, Effect, LoadedModule
+from pytest_importsandbox._effects.model import KINDS, Effect, LoadedModule, report
 
 THREAD = Effect("poller", "started", None, "alive", "inkhorn.watch", "inkhorn/watch.py:12")
 VARIABLE = Effect("TZ", "changed", "UTC", "CET", "inkhorn", "inkhorn/__init__.py:3")
@@ -166,3 +166,27 @@ def test_report_tells_everything_and_who_took_the_time(effects: ImportEffects) -
         "      90.0 ms  82%  numpy  2 modules  inkhorn -> inkhorn.formats (formats/__init__.py:3) -> numpy",
         "      20.0 ms  18%  inkhorn  2 modules",
     ]
+
+
+def test_report_of_nothing_is_a_line() -> None:
+    assert report(ImportEffects(names=("os", "sys"))) == "import os, sys: 0 modules in 0.0 ms"
+
+
+def test_report_has_colours_if_it_is_for_a_terminal(effects: ImportEffects) -> None:
+    coloured = report(effects, colour=True)
+
+    assert "\x1b[33mthreads\x1b[0m" in coloured
+    assert "\x1b" not in report(effects)
+    assert len(coloured.splitlines()) == len(report(effects).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("count", "line"), [(13, "      30.0 ms  23%  3 others"), (11, "      10.0 ms   9%  1 other")]
+)
+def test_report_sums_up_the_packages_that_took_little_time(count: int, line: str) -> None:
+    modules = tuple(LoadedModule(f"module{number}", 0.01, 0.01, "", "") for number in range(count))
+
+    lines = report(ImportEffects(names=("module0",), modules=modules)).splitlines()
+
+    assert len(lines) == 3 + 10 + 1
+    assert lines[-1] == line
