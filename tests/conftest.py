@@ -226,7 +226,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run_script(tmp_path: Path) -> Callable[..., str]:
-    """Run a script in an interpreter of its own and return what it printed; a warning is an error."""
+    """Run a script in an interpreter of its own, and return what it printed; warnings are errors."""
 
     def run(
         source: str,
