@@ -33,14 +33,9 @@ from pytest_importsandbox._temporary.packages import TempPackageFactory
 class ImportSandbox:
     """A span after which the import state is what it was before.
 
-    Use it as a context manager. Entering takes a snapshot, leaving puts it back: `sys.modules`,
-    `sys.path`, `sys.meta_path`, `sys.path_hooks`, the attributes of submodules on their packages, the
-    namespaces of reloaded modules, the search paths of namespace packages and the methods of the standard
-    finders. Sandboxes nest; a sandbox may be entered again after it has ended. Where Python runs without
-    the GIL, the order of `sys.modules` is not put back.
-
-    Not undone are other effects of running a module, such as environment variables, `atexit`
-    callbacks or registered codecs.
+    Use it as a context manager. Entering takes a snapshot of the import state, leaving puts it back;
+    :doc:`/explanation/sandbox` tells what belongs to it and what does not, such as environment variables.
+    Sandboxes nest; a sandbox may be entered again after it has ended.
 
     :param preserve:
         Names of further modules and packages that must run only once in a process.
