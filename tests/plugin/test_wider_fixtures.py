@@ -423,6 +423,54 @@ def test_nested_sandbox_while_a_wider_fixture_is_set_up(pytester: pytest.Pyteste
     result.assert_outcomes(passed=2)
 
 
+def test_method_of_a_finder_that_a_wider_fixture_replaces_outlives_a_nested_sandbox(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        from importlib.machinery import PathFinder
+
+        import pytest
+
+        from pytest_importsandbox import ImportSandbox
+
+
+        class Other:
+            @classmethod
+            def find_distributions(cls, context=None):
+                return []
+
+
+        def method_of(finder):
+            return vars(finder)["find_distributions"]
+
+
+        @pytest.fixture(scope="module")
+        def others():
+            usual = method_of(PathFinder)
+            PathFinder.find_distributions = method_of(Other)
+            yield
+            PathFinder.find_distributions = usual
+
+
+        @pytest.mark.isolated_imports
+        def test_isolated(request):
+            with ImportSandbox():
+                request.getfixturevalue("others")
+                del PathFinder.find_distributions
+            assert method_of(PathFinder) is method_of(Other)
+
+
+        def test_afterwards(others):
+            assert method_of(PathFinder) is method_of(Other)
+        """,
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=2)
+
+
 def test_teardown_of_a_wider_fixture_is_outside_of_the_sandbox(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -165,6 +166,26 @@ def test_importlib_metadata_finds_it_too(run_script: Run) -> None:
 
 
 # Nothing is left behind
+
+
+def test_finders_are_told_of_a_new_distribution(package: TempPackage) -> None:
+    """A directory that was written within the resolution of its clock looks like the one that was read."""
+    told: list[str] = []
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, path: object = None, target: object = None) -> None:
+            return None
+
+        @staticmethod
+        def invalidate_caches() -> None:
+            told.extend(dist_infos(package))
+
+    sys.meta_path.append(Finder)
+
+    package.add_distribution()
+
+    assert told == ["shop_card-1.0.dist-info"]
 
 
 def test_distribution_is_gone_after_the_sandbox(temporary: Path, picture: Any) -> None:
