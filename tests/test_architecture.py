@@ -20,6 +20,8 @@ ROWS = [
     ["_core.process"],
     ["_core.watcher", "_core.preserved"],
     ["_core.state", "_core.lazy", "_core.distributions", "_core.refusal"],
+    ["_core.attributes"],
+    ["_core.threads"],
     ["_core.modules", "_core.names"],
     ["_core.cpython"],
 ]
