@@ -28,15 +28,14 @@ from itertools import compress, repeat
 from operator import is_
 from typing import Any, Final, Literal, Self
 
+from pytest_importsandbox._core.attributes import Binding, SubmoduleAttributes
 from pytest_importsandbox._core.modules import MISSING, is_module, namespace
 from pytest_importsandbox._core.names import in_tree, parents, top_level
 from pytest_importsandbox._core.state import (
-    Binding,
     ImportState,
     Index,
     NamespacePackages,
     PlainRow,
-    ShadowingAttributes,
     Value,
     ValuesRow,
     attribute_of,
@@ -406,11 +405,11 @@ class LazyImportState(ImportState):  # from 3.15
     def __init__(
         self,
         preserved: Mapping[str, Any],
-        shadowing: ShadowingAttributes,
+        attributes: SubmoduleAttributes,
         namespace_packages: NamespacePackages,
         hooks: LazyHooks,
     ) -> None:
-        super().__init__(preserved, shadowing, namespace_packages)
+        super().__init__(preserved, attributes, namespace_packages)
         declared = DeclaredRow(self.modules.saved, hooks)
         noted = hooks.unresolved(self.modules.saved, declared.pending)
         self.names = NamesRow(self.modules.saved, noted, hooks.pending)
@@ -431,11 +430,11 @@ class Hooks:
     def snapshot(
         self,
         preserved: Mapping[str, Any],
-        shadowing: ShadowingAttributes,
+        attributes: SubmoduleAttributes,
         namespace_packages: NamespacePackages,
     ) -> ImportState:
         """Take a snapshot of the import state."""
-        return ImportState(preserved, shadowing, namespace_packages)
+        return ImportState(preserved, attributes, namespace_packages)
 
     def before_first(self) -> None:
         """The watcher is about to be asked before all other finders."""
@@ -504,10 +503,10 @@ class LazyHooks(Hooks):  # from 3.15
     def snapshot(
         self,
         preserved: Mapping[str, Any],
-        shadowing: ShadowingAttributes,
+        attributes: SubmoduleAttributes,
         namespace_packages: NamespacePackages,
     ) -> ImportState:
-        return LazyImportState(preserved, shadowing, namespace_packages, self)
+        return LazyImportState(preserved, attributes, namespace_packages, self)
 
     def before_first(self) -> None:
         """Load what this package itself imports lazily, as in the mode "all".

@@ -160,6 +160,11 @@ def are_same(one: Collection[Any], other: Collection[Any]) -> bool:
     return len(one) == len(other) and all(map(is_, one, other))
 
 
+def changed_names(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The names that stand for other objects after than before."""
+    return [name for name, module in after.items() if before.get(name, MISSING) is not module]
+
+
 def remove_modules(names: Iterable[str]) -> None:
     """Take modules out of `sys.modules`."""
     for name in names:

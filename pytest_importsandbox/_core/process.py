@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any, Final, TypeVar, final
 
 from pytest_importsandbox._core import lazy
+from pytest_importsandbox._core.attributes import SubmoduleAttributes
 from pytest_importsandbox._core.distributions import HiddenDistributions
 from pytest_importsandbox._core.modules import (
     MISSING,
@@ -41,7 +42,6 @@ from pytest_importsandbox._core.state import (
     Index,
     ListDifference,
     NamespacePackages,
-    ShadowingAttributes,
 )
 from pytest_importsandbox._core.threads import import_lock, imports_in_progress, run_each, wait_for_imports
 from pytest_importsandbox._core.watcher import Aside, PreservedFinder, Span, Watcher
@@ -61,12 +61,12 @@ class Process:
 
     def __init__(self) -> None:
         self.extension_packages: Final = ExtensionPackages()
-        self.shadowing: Final = ShadowingAttributes()
+        self.attributes: Final = SubmoduleAttributes()
         self.namespace_packages: Final = NamespacePackages()
         self.hooks: Final = lazy.hooks()
         self.indexes: Final[tuple[Index, ...]] = (
             self.extension_packages,
-            self.shadowing,
+            self.attributes,
             self.namespace_packages,
             *self.hooks.indexes,
         )
@@ -400,7 +400,7 @@ class Process:
         return any(tree(list(names), root) for names in known)
 
     def _snapshot(self) -> ImportState:
-        return self.hooks.snapshot(self.store.modules, self.shadowing, self.namespace_packages)
+        return self.hooks.snapshot(self.store.modules, self.attributes, self.namespace_packages)
 
     def _become_first(self) -> None:
         """Put the watcher before all other finders, and the other finder before the standard ones."""
@@ -458,7 +458,7 @@ class Process:
     def _note_unseen(self) -> None:
         """Note in every open span what imports bound that the watcher was not asked for."""
         for span in self.spans:
-            span.state.note_unseen()
+            span.state.note_all_unseen()
 
     def _adopt(self, span: Span) -> None:
         """Leave to the outer state what belongs to it."""
@@ -467,9 +467,10 @@ class Process:
     def _settle(self, span: Span) -> None:
         """Take care of what outlives a span; whatever a hostile object does here, the restore goes on."""
         steps: list[Callable[[], None]] = [partial(self._keep, span), partial(self._keep_finders, span)]
-        if not is_first(self.watcher):
-            steps.insert(0, span.state.note_unseen)
-        run_each([*steps, span.state.note_moved])
+        # First: once a package of the span is preserved, it counts as one that was there before.
+        if not is_first(self.watcher) or span.state.is_rearranged():
+            steps.insert(0, span.state.note_all_unseen)
+        run_each(steps)
 
     def _keep(self, span: Span) -> None:
         """Preserve what must run only once of all that a span added."""
@@ -483,8 +484,9 @@ class Process:
         for name in names:
             self.hooks.kept(name, added[name])
             if self.store.is_separate(name):
+                # Not before: its package is preserved by now, which has to be without it the next time.
                 for each in self.spans:
-                    each.state.unbind_later(name)
+                    each.state.note_unseen([name])
 
     def _known_imports(self, *, shares: bool) -> Imports:
         """What is known of the imports in all open spans."""

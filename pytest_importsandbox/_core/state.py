@@ -16,21 +16,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from importlib.machinery import BuiltinImporter, FileFinder, FrozenImporter, PathFinder
-from itertools import chain, compress, dropwhile, filterfalse, repeat, takewhile
+from itertools import chain, compress, filterfalse, repeat, takewhile
 from operator import is_, is_not
 from types import ModuleType
 from typing import Any, Final, Protocol, Self
 
+from pytest_importsandbox._core.attributes import BindingsRow, SubmoduleAttributes
 from pytest_importsandbox._core.cpython import NamespacePath, directories, is_gil_enabled
-from pytest_importsandbox._core.modules import (
-    MISSING,
-    are_same,
-    class_defines,
-    is_imported_as,
-    is_module,
-    namespace,
-    type_name,
-)
+from pytest_importsandbox._core.modules import MISSING, are_same, changed_names, namespace, type_name
 from pytest_importsandbox._core.names import parents, top_level
 from pytest_importsandbox._core.threads import run_each
 
@@ -193,35 +186,25 @@ class ModulesRow(PlainRow):
             self.is_intact = False
         return not self.is_intact
 
-    def added(self) -> dict[str, Any]:
+    def added(self, *, with_preserved: bool = False) -> dict[str, Any]:
         """What was imported since: names that are new, or that stand for other objects now.
 
-        Preserved modules are left out: after `import pandas` there are hundreds of them.
+        Preserved modules are left out otherwise: after `import pandas` there are hundreds of them.
         """
         current = self.current().copy()
         names, modules = list(current), list(current.values())
         first = _first_difference(modules, list(self.saved.values()))
         names, modules = names[first:], modules[first:]
-        unknown = compress(
-            zip(names, modules, strict=True), map(is_not, map(self.preserved.get, names), modules)
-        )
+        known = {} if with_preserved else self.preserved
+        unknown = compress(zip(names, modules, strict=True), map(is_not, map(known.get, names), modules))
         return {name: module for name, module in unknown if self.saved.get(name, MISSING) is not module}
 
-    def moved(self) -> list[Any]:
-        """The names of the snapshot that were taken out and put back, which all others come before.
-
-        Where they are the last ones anyway, putting back leaves no trace.
-        """
-        now, before = list(self.table), list(self.saved)
-        if now[: len(before)] == before:
-            return []
-        first = _first_difference(now, before)
-        stayed = iter(before[first:])
-        rest = dropwhile(lambda name: any(map(is_, stayed, repeat(name))), now[first:])
-        return [name for name in rest if type(name) is str and name in self.saved]
+    def is_rearranged(self) -> bool:
+        """Whether names of the snapshot have left their places: some were taken out, and perhaps put back."""
+        return _first_difference(list(self.table), list(self.saved)) < len(self.saved)
 
     def merge(self, before: Self, after: Self) -> None:
-        for name in _changed_names(before.saved, after.saved):
+        for name in changed_names(before.saved, after.saved):
             if not self._stays(name, before.saved.get(name, MISSING)):
                 self.former.append(self.saved.get(name))
                 self.saved[name] = after.saved[name]
@@ -371,11 +354,6 @@ class ModulesDifference:
             attributes[child] = module
 
 
-def _changed_names(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """The names that stand for other objects after than before."""
-    return [name for name, module in after.items() if before.get(name, MISSING) is not module]
-
-
 class ListRow(PlainRow):
     """One of the lists `sys.path`, `sys.meta_path` and `sys.path_hooks`."""
 
@@ -500,248 +478,6 @@ class ImporterCacheRow(PlainRow):
         if getattr(sys, "path_importer_cache", None) is not self.table:
             self.former.append(getattr(sys, "path_importer_cache", None))
             sys.path_importer_cache = self.table
-
-
-@dataclass(slots=True)
-class Binding:
-    """A name in the namespace of a module, and what it was bound to."""
-
-    attributes: dict[str, Any]
-    name: str
-    value: Any
-    former: Any = None
-    """What it was bound to when it was put back: a finalizer can run any code."""
-
-    def now(self) -> Binding:
-        """The same name with its value of now."""
-        return Binding(self.attributes, self.name, self.attributes.get(self.name, MISSING))
-
-    def is_current(self) -> bool:
-        """Whether the name is still bound to this value."""
-        return self.attributes.get(self.name, MISSING) is self.value
-
-    def restore(self) -> None:
-        """Bind the name to this value again."""
-        if self.is_current():
-            return
-        self.former = self.attributes.get(self.name)
-        if self.value is MISSING:
-            self.attributes.pop(self.name, None)
-        else:
-            self.attributes[self.name] = self.value
-
-
-class ShadowingAttributes:
-    """The attributes of packages that are not the submodule of their name: `from .run import run`."""
-
-    def __init__(self) -> None:
-        self._bindings: dict[str, Binding] = {}
-        """By the name of the submodule."""
-
-    def look_at(self, names: Iterable[str], modules: Mapping[str, Any]) -> None:
-        """Remember for some modules what their packages have under their names instead of them."""
-        for name in names:
-            self._bindings.pop(name, None)
-            package, _, child = name.rpartition(".")
-            attributes = namespace(modules.get(package)) if name in modules else None
-            if attributes is not None and attributes.get(child, MISSING) is not modules[name]:
-                self._bindings[name] = Binding(attributes, child, attributes.get(child, MISSING))
-
-    def find(self, name: str, attributes: dict[str, Any]) -> Binding | None:
-        """What a package with these attributes has in place of a submodule."""
-        binding = self._bindings.get(name)
-        return binding if binding is not None and binding.attributes is attributes else None
-
-
-class BindingsRow(PlainRow):
-    """The attributes on parent packages that outlive the sandbox, as noted before import set them."""
-
-    def __init__(
-        self,
-        modules: dict[str, Any],
-        preserved: Mapping[str, Any],
-        shadowing: ShadowingAttributes,
-        reloads: ReloadsRow,
-    ) -> None:
-        self.modules = modules
-        """The modules of the snapshot."""
-        self.preserved = preserved
-        """Modules that outlive the sandbox without being in its snapshot."""
-        self.shadowing = shadowing
-        self.reloads = reloads
-        self.noted: dict[tuple[int, str], Binding] = {}
-        """By identity of the namespace, and name."""
-        self.of_classes: set[tuple[int, str]] = set()
-        """Where the class of a package defined an attribute, and import was about to set it."""
-        self.former: list[Any] = []
-        """What was replaced, kept as long as this row: a finalizer can run any code."""
-
-    def note(self, name: str) -> None:
-        """Note the attribute for a submodule; the first note counts."""
-        package, _, child = name.rpartition(".")
-        if not package:
-            return
-        for parent in (self._outliving(package), self._aliased(package)):
-            attributes = namespace(parent)
-            if attributes is None or (id(attributes), child) in self.noted:
-                continue
-            value = attributes.get(child, MISSING)
-            # Whoever takes a module out of the cache may have deleted the attribute as well.
-            before = self._value_before(name, attributes) if value is MISSING else value
-            if before is MISSING and class_defines(parent, child):
-                self.of_classes.add((id(attributes), child))
-            else:
-                self._add(Binding(attributes, child, before))
-
-    def note_before(self, name: str) -> None:
-        """Note what a package, which outlives the sandbox now, had for a submodule before."""
-        attributes, child = self._place(name)
-        if attributes is not None and (id(attributes), child) not in self.noted:
-            self._add(Binding(attributes, child, self._value_before(name, attributes)))
-
-    def note_unseen(self, added: Mapping[str, Any]) -> None:
-        """Note what the imports of some modules bound that went past the watcher."""
-        for name, module in added.items():
-            attributes, child = self._place(name)
-            if attributes is not None and attributes.get(child, MISSING) is module:
-                self._add_bound(attributes, child, self._value_before(name, attributes))
-
-    def note_all(self) -> None:
-        """The same for every package of the snapshot."""
-        loaded = sys.modules.copy()
-        for package, module in self.modules.items():
-            attributes = namespace(module)
-            if type(package) is not str or attributes is None or "__path__" not in attributes:
-                continue
-            for child, value in attributes.copy().items():
-                name = f"{package}.{child}"
-                # The attribute of what is loaded neither before nor now may be older than the snapshot.
-                if name in self.modules or name in loaded:
-                    self._note_imported(name, attributes, child, value)
-
-    def note_moved(self, names: Iterable[Any]) -> None:
-        """The same for modules of the snapshot that were taken out of the cache and put back.
-
-        Without any names it is the last ones: there, putting back leaves no trace.
-        """
-        last = takewhile(lambda name: self._differs(name) is not False, reversed(self.modules))
-        for name in names or (last if self.last_differs() else ()):
-            attributes, child = self._place(name)
-            if attributes is not None and self._differs(name):
-                self._note_imported(name, attributes, child, attributes.get(child))
-
-    def _place(self, name: Any) -> tuple[dict[str, Any] | None, str]:
-        """The attributes of the package that a submodule has, and its name there."""
-        package, _, child = name.rpartition(".") if type(name) is str else ("", "", "")
-        parent = self._outliving(package)
-        # Most of what is imported lies in packages that are new as well.
-        return None if parent is MISSING else namespace(parent), child
-
-    def _differs(self, name: Any) -> bool | None:
-        """Whether a package has something else for a submodule than it had; None without a package."""
-        attributes, child = self._place(name)
-        if attributes is None:
-            return None
-        value, module = attributes.get(child, MISSING), self.modules[name]
-        if value is module:
-            return False
-        return is_imported_as(name, module) and value is not self._value_before(name, attributes)
-
-    def _note_imported(self, name: str, attributes: dict[str, Any], child: str, value: Any) -> None:
-        """Note an attribute that import has set."""
-        if is_module(value) and is_imported_as(name, value):
-            self._add_bound(attributes, child, self._value_before(name, attributes))
-
-    def last_differs(self) -> bool:
-        """Whether a package has another module than the last one of the snapshot in its place."""
-        return bool(self.modules) and bool(self._differs(next(reversed(self.modules))))
-
-    def _add_bound(self, attributes: dict[str, Any], child: str, before: Any) -> None:
-        place = id(attributes), child
-        if place not in self.noted and place not in self.of_classes and attributes[child] is not before:
-            self._add(Binding(attributes, child, before))
-
-    def _add(self, binding: Binding) -> None:
-        # A namespace that was noted as a whole is put back as a whole.
-        if not self.reloads.has(binding.attributes):
-            self.noted[id(binding.attributes), binding.name] = binding
-
-    def _value_before(self, name: str, attributes: dict[str, Any]) -> Any:
-        """What the package had under the name of a submodule, as far as the snapshot tells."""
-        instead = self.shadowing.find(name, attributes)
-        # What a preserved module found in another sandbox was not there before this one.
-        if instead is not None and (name in self.modules or name not in self.preserved):
-            return instead.value
-        # Only import sets the attribute: not for a fake, and not on one.
-        package, module = name.rpartition(".")[0], self.modules.get(name)
-        bound = is_imported_as(name, module) and is_imported_as(package, self._outliving(package))
-        return module if bound else MISSING
-
-    def _outliving(self, name: str) -> Any:
-        """The module that outlives the sandbox: one of the snapshot, or a preserved one."""
-        return self.modules.get(name, self.preserved.get(name, MISSING))
-
-    def _aliased(self, name: str) -> Any:
-        """The module that outlives the sandbox under another name, and can be found under this one now."""
-        module = sys.modules.get(name, MISSING)
-        # What was imported under the name is new; the rest is too rare for an index.
-        if module is self._outliving(name) or is_imported_as(name, module):
-            return MISSING
-        outliving = chain(self.modules.values(), self.preserved.values())
-        return module if any(map(is_, outliving, repeat(module))) else MISSING
-
-    def note_again(self, other: Self) -> None:
-        for place, binding in other.noted.items():
-            self.noted.setdefault(place, binding.now())
-        self.of_classes |= other.of_classes
-
-    def merge(self, before: Self, after: Self) -> None:
-        for name in _changed_names(before.modules, after.modules):
-            package, _, child = name.rpartition(".")
-            module, parent = self.modules.get(name), self._outliving(package)
-            if module is after.modules[name]:
-                self._forget(after._outliving(package), child)
-                self._let_go(name, parent, is_bound=parent is after._outliving(package))
-
-    def difference(self, outside: Self) -> Callable[[Self], None] | None:
-        found = {
-            place: (binding, before)
-            for place, binding in self.noted.items()
-            if (before := outside.noted.get(place)) is not None and before.value is not binding.value
-        }
-        return partial(self._bind, found) if found else None
-
-    @staticmethod
-    def _bind(found: Mapping[tuple[int, str], tuple[Binding, Binding]], outside: BindingsRow) -> None:
-        """Bind names as they were, but for submodules that were absent and are there now."""
-        for place, (binding, before) in found.items():
-            now = before.now()
-            if binding.value is MISSING and now.value is not before.value:
-                continue
-            if place not in outside.noted:
-                outside._add(now)
-            binding.restore()
-
-    def adopt(self, names: Iterable[str]) -> None:
-        for name in names:
-            parent = self._outliving(name.rpartition(".")[0])
-            self._let_go(name, parent, is_bound=sys.modules.get(name.rpartition(".")[0]) is parent)
-
-    def _let_go(self, name: str, parent: Any, is_bound: bool) -> None:
-        """Leave the attribute for a submodule as it is; bind it where import did so on another copy."""
-        child = name.rpartition(".")[2]
-        # It stays even if the module was taken out of the cache again.
-        self._forget(parent, child)
-        attributes, module = namespace(parent), self.modules.get(name)
-        if attributes is not None and module is not None and not is_bound:
-            self.noted[id(attributes), child] = Binding(attributes, child, module)
-
-    def _forget(self, parent: Any, child: str) -> None:
-        self.former.append(self.noted.pop((id(namespace(parent)), child), None))
-
-    def restore(self) -> None:
-        if self.noted:
-            run_each([binding.restore for binding in self.noted.values()])
 
 
 class ReloadsRow(PlainRow):
@@ -927,9 +663,10 @@ class ImportState:
     def __init__(
         self,
         preserved: Mapping[str, Any],
-        shadowing: ShadowingAttributes,
+        attributes: SubmoduleAttributes,
         namespace_packages: NamespacePackages,
     ) -> None:
+        self.attributes = attributes
         self.modules = ModulesRow(preserved)
         self.path = ListRow("path")
         self.meta_path = ListRow("meta_path")
@@ -938,7 +675,7 @@ class ImportState:
         self.namespace_paths = NamespacePathsRow(namespace_packages)
         self.finder_methods = ValuesRow(FINDER_METHODS.values())
         self.reloads = ReloadsRow(self.modules.saved, preserved)
-        self.bindings = BindingsRow(self.modules.saved, preserved, shadowing, self.reloads)
+        self.bindings = BindingsRow(self.modules.saved, preserved, attributes, self.reloads.has)
         # Their order is the one of the restore.
         self.rows: tuple[Row, ...] = (
             self.modules,
@@ -959,20 +696,25 @@ class ImportState:
         if target is not None:
             self.reloads.note(name, target)
 
-    def note_moved(self) -> None:
-        """Note what imports changed whose modules are not there any more: others were put back."""
-        self.bindings.note_moved(self.modules.moved())
+    def note_unseen(self, names: Iterable[str]) -> None:
+        """Note what imports bound that went past the watcher, of some modules."""
+        self.bindings.note_unseen(names)
 
-    def note_unseen(self, added: Mapping[str, Any] | None = None) -> None:
-        """Note what imports changed that went past the watcher: of some modules, or wherever they were."""
-        if added is None:
-            self.bindings.note_all()
-        else:
-            self.bindings.note_unseen(added)
+    def note_all_unseen(self) -> None:
+        """The same wherever it was; what was put back in `sys.modules` shows in the packages alone."""
+        # The index looks at nothing of a span that is not noted there: it knows what was before. What was
+        # imported outside while a span was aside it has looked at, so that this stays, blocked inside or not.
+        changed = (name for name, _, _ in self.attributes.changes())
+        self.bindings.note_unseen((*self.modules.added(with_preserved=True), *changed))
 
-    def unbind_later(self, name: str) -> None:
-        """Let the attribute for a submodule go with the restore, unless it was there before."""
-        self.bindings.note_before(name)
+    def is_rearranged(self) -> bool:
+        """Whether modules of the snapshot were taken out of `sys.modules`, and perhaps put back."""
+        return self.modules.is_rearranged() or self._is_last_rebound()
+
+    def _is_last_rebound(self) -> bool:
+        """Whether the last module was taken out and put back: its place tells nothing, its package does."""
+        last: Any = next(reversed(self.modules.saved), None)
+        return type(last) is str and self.attributes.has_changed(last)
 
     def note_again(self, other: ImportState) -> None:
         """Note all places that another snapshot noted, with the values of now."""
@@ -1002,7 +744,7 @@ class ImportState:
 
     def changed(self) -> bool:
         """Whether modules came, went, moved or were replaced."""
-        return self.modules.changed() or self.bindings.last_differs()
+        return self.modules.changed() or self._is_last_rebound()
 
     def changes(self, blocked: Callable[[str], bool], finders: Iterable[object]) -> ImportChanges:
         """How the import state of now differs from the snapshot, but for some finders."""

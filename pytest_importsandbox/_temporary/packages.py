@@ -22,6 +22,8 @@ from pytest_importsandbox._core.modules import prepend_to_path
 from pytest_importsandbox._core.names import as_names, parents, top_level
 from pytest_importsandbox._temporary import dist_info
 
+# Loaded here, since a test may block `importlib.metadata`.
+_METADATA_FINDER: Final = metadata_finder()
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 # https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file#naming-conventions
 _DEVICES = frozenset(
@@ -458,7 +460,7 @@ def _delete(directory: Path) -> None:
 def _invalidate_caches() -> None:
     """Make all finders look at their directories anew, as `importlib.invalidate_caches` does."""
     # Before Python 3.13, `PathFinder` does not pass it on to the finder of metadata.
-    finders: list[Any] = [*sys.meta_path, metadata_finder()]
+    finders: list[Any] = [*sys.meta_path, _METADATA_FINDER]
     for finder in finders:
         # `PathFinder` comes to its end without importlib.metadata, which a test may have blocked.
         with suppress(Exception):

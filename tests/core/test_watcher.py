@@ -13,9 +13,10 @@ from types import ModuleType
 import pytest
 
 from pytest_importsandbox import ImportSandbox
+from pytest_importsandbox._core.attributes import SubmoduleAttributes
 from pytest_importsandbox._core.lazy import hooks
 from pytest_importsandbox._core.process import Process, process
-from pytest_importsandbox._core.state import NamespacePackages, ShadowingAttributes
+from pytest_importsandbox._core.state import NamespacePackages
 from pytest_importsandbox._core.watcher import Span, Watcher
 
 Write = Callable[[Mapping[str, str]], Path]
@@ -37,7 +38,7 @@ def opened(watcher: Watcher) -> Span:
 
 
 def open_span(watcher: Watcher) -> Span:
-    span = Span((), hooks().snapshot(watcher.store.modules, ShadowingAttributes(), NamespacePackages()))
+    span = Span((), hooks().snapshot(watcher.store.modules, SubmoduleAttributes(), NamespacePackages()))
     watcher.spans.append(span)
     return span
 
