@@ -48,6 +48,9 @@ _STANDARD_FINDERS: Final = (BuiltinImporter, FrozenImporter, PathFinder)
 
 def namespace(module: object) -> dict[str, Any] | None:
     """The attributes of a module as they are, or None for an object that keeps none in a dict."""
+    # Both are asked for at every import, and an exception costs many times as much.
+    if module is None or module is MISSING:
+        return None
     try:
         attributes = object.__getattribute__(module, "__dict__")
     except Exception:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 # Imports fail while one of these is blocked, or after it ran again: tests/core/test_names.py tries it.
@@ -22,11 +22,13 @@ _MACHINERY = (
 _RUNNING = ("__main__", "_pytest", "pluggy", "pytest", "pytest_importsandbox")
 
 PROTECTED = (*_MACHINERY, *_RUNNING)
+# The packages around them are protected as well; none of them is nested deeper.
+_AROUND_PROTECTED = {name.partition(".")[0] for name in PROTECTED}
 
 
 def is_protected(name: str) -> bool:
     """Whether the run stands on a module, on a package around it, or on a part of it."""
-    return in_tree(name, PROTECTED) or any(in_tree(each, (name,)) for each in PROTECTED)
+    return name in _AROUND_PROTECTED or any(each in PROTECTED for each in (name, *parents(name)))
 
 
 def resolve(name: object, package: str | None) -> str:
@@ -101,10 +103,21 @@ def top_level(name: str) -> str:
 
 def in_tree(name: str, roots: Iterable[str]) -> bool:
     """Whether a module is one of the roots or lies below one of them."""
-    return any(name == root or name.startswith(f"{root}.") for root in roots)
+    # Asked several times at each import, mostly of no roots at all: a generator would cost most of that.
+    for root in roots:  # noqa: SIM110
+        if name == root or name.startswith(f"{root}."):
+            return True
+    return False
 
 
-def tree(names: Iterable[object], root: str) -> list[str]:
+def tree(names: Collection[object], root: str) -> list[str]:
     """Those of the names that are the root or lie below it."""
-    below = f"{root}."
-    return [name for name in names if isinstance(name, str) and (name == root or name.startswith(below))]
+    # One search in C instead of a loop: there are thousands of names, and few of them begin like this.
+    try:
+        text = "\n".join(names)  # type: ignore[arg-type]
+    except TypeError:
+        # A key of `sys.modules` that is no str.
+        text = "\n".join(name for name in names if isinstance(name, str))
+    found = [root + rest.partition("\n")[0] for rest in f"\n{text}".split(f"\n{root}")[1:]]
+    # Among the names: one of two lines may have got here with its second.
+    return [name for name in found if name in names and (name == root or name.startswith(f"{root}."))]

@@ -201,10 +201,11 @@ class Store:
             name: module
             for name, module in added.items()
             if type(name) is str
+            # First, since it is cheap and all that a fresh copy has to be asked.
+            and not self._is_replaced(name, added, originals)
             and is_genuine(name, module)
             and not is_loading(module)
             and (in_tree(name, imports.named) or not self._is_temporary(spec_of(module)))
-            and not self._is_replaced(name, added, originals)
         }
         if not new:
             return []

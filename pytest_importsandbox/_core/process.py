@@ -10,9 +10,9 @@ import threading
 from builtins import __import__ as _import
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import partial, wraps
 from types import ModuleType
-from typing import Any, Final, TypeVar, final
+from typing import Any, Final, ParamSpec, TypeVar, final
 
 from pytest_importsandbox._core import lazy
 from pytest_importsandbox._core.attributes import SubmoduleAttributes
@@ -52,7 +52,33 @@ STUCK_AFTER = 30.0
 PATIENCE = 1.0
 """The same for what is taken up: the import may wait for the test that goes on."""
 
+_Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
+
+
+def _hold_import_lock(
+    step: Callable[_Arguments, _Result], *args: _Arguments.args, **keywords: _Arguments.kwargs
+) -> _Result:
+    """Do something while no other thread begins an import."""
+    __tracebackhide__ = True
+    hold, free = import_lock()
+    try:
+        hold()
+        result = step(*args, **keywords)
+    finally:
+        free()
+    return result
+
+
+def _under_import_lock(method: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """Let a method do all that it does while no other thread begins an import."""
+
+    @wraps(method)
+    def locked(*args: _Arguments.args, **keywords: _Arguments.kwargs) -> _Result:
+        __tracebackhide__ = True
+        return _hold_import_lock(method, *args, **keywords)
+
+    return locked
 
 
 @final
@@ -282,6 +308,7 @@ class Process:
                 if isinstance(difference, ListDifference):
                     difference.overlook()
 
+    @_under_import_lock
     def evict(self, roots: tuple[str, ...], running: Iterable[ModuleType]) -> set[str]:
         """Take modules with their submodules out of the import state, noting what they were.
 
@@ -291,83 +318,85 @@ class Process:
         span = self.spans[-1]
         # What they declared lazily has to be known before they are gone.
         self._look_at_new_modules()
-        with _import_lock():
-            if stuck := wait_for_imports(roots, STUCK_AFTER):
-                raise RuntimeError(
-                    f"{min(stuck)!r} cannot be evicted: another thread has been importing it for "
-                    f"{STUCK_AFTER:g} seconds. Let that import end before, or find out what it waits for."
-                )
-            for each in self.spans:
-                # What earlier threads have imported belongs to the outer state, which keeps it.
-                self._adopt(each)
-                # The first copies are the ones that last.
+        if stuck := wait_for_imports(roots, STUCK_AFTER):
+            raise RuntimeError(
+                f"{min(stuck)!r} cannot be evicted: another thread has been importing it for "
+                f"{STUCK_AFTER:g} seconds. Let that import end before, or find out what it waits for."
+            )
+        for each in self.spans:
+            # What earlier threads have imported belongs to the outer state, which keeps it.
+            self._adopt(each)
+            # The first copies are the ones that last; a sandbox without an import has none.
+            if each.imported or not is_first(self.watcher):
                 self._keep(each)
-            known = {root for root in roots if self._is_known(root)}
-            for each in self.spans:
-                each.never_imported -= known
-            again = known.union(*(each.evicted - each.never_imported for each in self.spans))
-            span.never_imported.update(root for root in roots if not in_tree(root, again))
-            span.evicted.update(roots)
-            modules = {}
-            staying: set[str] = set()
-            running_ids = {id(module) for module in running}
-            for root in roots:
-                names = tree(list(sys.modules), root)
-                home = _home_of(running_ids, names, root)
-                staying |= home
-                for name in names:
-                    module: Any = sys.modules[name]
-                    blocked = module is None and self.watcher.is_blocked(name)
-                    if blocked or name in home or stays_in_place(module):
-                        continue
-                    modules[name] = module
-            for name, module in modules.items():
-                if is_extension(module) and name not in roots:
-                    span.extensions[name] = {
-                        each: modules[each]
-                        for each in tree(modules, name)
-                        if each == name or not is_imported_as(each, modules[each])
-                    }
-            self._take_away(modules)
-            self.hooks.evicted(modules)
+        loaded = sys.modules.copy()
+        trees = {root: tree(loaded, root) for root in roots}
+        known = {root for root in roots if trees[root] or self._is_known(root)}
+        for each in self.spans:
+            each.never_imported -= known
+        again = known.union(*(each.evicted - each.never_imported for each in self.spans))
+        span.never_imported.update(root for root in roots if not in_tree(root, again))
+        span.evicted.update(roots)
+        modules = {}
+        staying: set[str] = set()
+        running_ids = {id(module) for module in running}
+        for root in roots:
+            names = trees[root]
+            home = _home_of(running_ids, names, root)
+            staying |= home
+            for name in names:
+                module: Any = sys.modules[name]
+                blocked = module is None and self.watcher.is_blocked(name)
+                if blocked or name in home or stays_in_place(module):
+                    continue
+                modules[name] = module
+        for name, module in modules.items():
+            if is_extension(module) and name not in roots:
+                span.extensions[name] = {
+                    each: modules[each]
+                    for each in tree(modules, name)
+                    if each == name or not is_imported_as(each, modules[each])
+                }
+        self._take_away(modules)
+        self.hooks.evicted(modules)
         return staying - modules.keys()
 
+    @_under_import_lock
     def block(self, roots: tuple[str, ...]) -> None:
         """Take modules away and let nothing import them."""
-        with _import_lock():
-            self.spans[-1].blocked.update(roots)
-            modules: dict[str, Any] = {
-                name: sys.modules[name] for root in roots for name in tree(list(sys.modules), root)
-            }
-            for root in roots:
-                modules.setdefault(root, None)
-            self._take_away(modules)
-            self.refusal.begin()
-            # The one way to have both `import` raise and `importlib.util.find_spec` return None:
-            # https://docs.python.org/3/reference/import.html#the-module-cache
-            put_modules(dict.fromkeys(roots))
+        self.spans[-1].blocked.update(roots)
+        modules: dict[str, Any] = {
+            name: sys.modules[name] for root in roots for name in tree(sys.modules.copy(), root)
+        }
+        for root in roots:
+            modules.setdefault(root, None)
+        self._take_away(modules)
+        self.refusal.begin()
+        # The one way to have both `import` raise and `importlib.util.find_spec` return None:
+        # https://docs.python.org/3/reference/import.html#the-module-cache
+        put_modules(dict.fromkeys(roots))
 
+    @_under_import_lock
     def block_for_run(self, names: tuple[str, ...]) -> None:
         """Let nothing import some modules, none of which is loaded, until that is over."""
-        with _import_lock():
-            self.watcher.blocked_for_run.extend(names)
-            self.refusal.begin()
-            put_modules(dict.fromkeys(names))
-            self.distributions.begin()
+        self.watcher.blocked_for_run.extend(names)
+        self.refusal.begin()
+        put_modules(dict.fromkeys(names))
+        self.distributions.begin()
 
+    @_under_import_lock
     def unblock_after_run(self, names: tuple[str, ...]) -> None:
         """Let modules be imported again, unless another run does without them."""
-        with _import_lock():
-            for name in names:
-                self.watcher.blocked_for_run.remove(name)
-            remove_modules(
-                name
-                for name in names
-                if not self.watcher.is_blocked(name) and sys.modules.get(name, MISSING) is None
-            )
-            self._end_refusal()
-            if not self.watcher.blocked_for_run:
-                self.distributions.end()
+        for name in names:
+            self.watcher.blocked_for_run.remove(name)
+        remove_modules(
+            name
+            for name in names
+            if not self.watcher.is_blocked(name) and sys.modules.get(name, MISSING) is None
+        )
+        self._end_refusal()
+        if not self.watcher.blocked_for_run:
+            self.distributions.end()
 
     def _end_refusal(self) -> None:
         """Leave it to import itself what it says, if nothing is blocked any more."""
@@ -395,9 +424,9 @@ class Process:
             self.take_up(span)
 
     def _is_known(self, root: str) -> bool:
-        """Whether any of a package is loaded, preserved or in a snapshot: an import is not the first."""
-        known = (sys.modules, self.store.modules, *(span.state.modules.saved for span in self.spans))
-        return any(tree(list(names), root) for names in known)
+        """Whether any of a package is preserved or in a snapshot: an import is not the first."""
+        known = (self.store.modules, *(span.state.modules.saved for span in self.spans))
+        return any(tree(names, root) for names in known)
 
     def _snapshot(self) -> ImportState:
         return self.hooks.snapshot(self.store.modules, self.attributes, self.namespace_packages)
@@ -535,28 +564,6 @@ def _home_of(running: set[int], names: list[str], root: str) -> set[str]:
             if package != root:
                 home.update(tree(names, package))
     return home
-
-
-def _hold_import_lock(step: Callable[..., _Result], *arguments: Any) -> _Result:
-    """Do something while no other thread begins an import."""
-    hold, free = import_lock()
-    try:
-        hold()
-        result = step(*arguments)
-    finally:
-        free()
-    return result
-
-
-@contextmanager
-def _import_lock() -> Iterator[None]:
-    """Let no other thread begin an import, and no foreign code run."""
-    hold, free = import_lock()
-    try:
-        hold()
-        yield
-    finally:
-        free()
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:

@@ -142,8 +142,8 @@ def _move_to_end(table: dict[str, Any], names: Sequence[str]) -> None:
     deque(map(table.__setitem__, names, map(table.pop, names)), maxlen=0)
 
 
-def _first_difference(one: list[Any], other: list[Any]) -> int:
-    """Where two lists begin to hold different objects."""
+def _first_difference(one: Iterable[Any], other: Iterable[Any]) -> int:
+    """Where two collections begin to hold different objects."""
     agree = list(map(is_, one, other))
     return agree.index(False) if False in agree else len(agree)
 
@@ -192,16 +192,18 @@ class ModulesRow(PlainRow):
         Preserved modules are left out otherwise: after `import pandas` there are hundreds of them.
         """
         current = self.current().copy()
-        names, modules = list(current), list(current.values())
-        first = _first_difference(modules, list(self.saved.values()))
-        names, modules = names[first:], modules[first:]
-        known = {} if with_preserved else self.preserved
-        unknown = compress(zip(names, modules, strict=True), map(is_not, map(known.get, names), modules))
-        return {name: module for name, module in unknown if self.saved.get(name, MISSING) is not module}
+        # In C, and by name: one fresh import moves all that was imported after the package to another place.
+        before = map(self.saved.get, current, repeat(MISSING))
+        names = compress(current, map(is_not, before, current.values()))
+        return {
+            name: current[name]
+            for name in names
+            if with_preserved or self.preserved.get(name) is not current[name]
+        }
 
     def is_rearranged(self) -> bool:
         """Whether names of the snapshot have left their places: some were taken out, and perhaps put back."""
-        return _first_difference(list(self.table), list(self.saved)) < len(self.saved)
+        return _first_difference(self.table, self.saved) < len(self.saved)
 
     def merge(self, before: Self, after: Self) -> None:
         for name in changed_names(before.saved, after.saved):
@@ -422,6 +424,8 @@ class ListDifference:
 
 def _merged(mine: list[Any], old: list[Any], now: list[Any]) -> list[Any]:
     """A list with what has changed in another one from old to now."""
+    if are_same(old, now):
+        return mine.copy()
     kept = [each for each in mine if _contains(now, each) or not _contains(old, each)]
     new = [each for each in now if not _contains(old, each) and not _contains(kept, each)]
     stayed = [position for position, each in enumerate(now) if _contains(old, each)]

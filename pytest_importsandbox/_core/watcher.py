@@ -299,13 +299,14 @@ class PreservedFinder:
         if (
             found is not None
             and found.loader is not None
-            and (name in self.store or self.store.will_run_once(name, attributes, named))
             # The Python part of an evicted package runs afresh anyway; but is there a first copy of it?
             and (
                 is_extension_spec(attributes)
                 or not self.watcher.is_evicted(name)
                 or any(in_tree(name, span.never_imported) for span in self.watcher.spans)
             )
+            # Last, since it may look through the whole directory of a package.
+            and (name in self.store or self.store.will_run_once(name, attributes, named))
         ):
             found.loader = PreservedLoader(self, name, found.loader)
         return found

@@ -106,7 +106,8 @@ def fresh_import(
     trial = process.open(span.preserve)
     try:
         staying = process.evict(evicted, self._find_running())
-        process.block(unavailable)
+        if unavailable:
+            process.block(unavailable)
         stays = absolute in staying and not process.watcher.is_blocked(absolute)
         run = _reload_by_name if stays else _import_module
         if lazy is None:

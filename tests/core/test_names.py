@@ -192,6 +192,12 @@ def test_tree_passes_over_keys_that_are_no_names() -> None:
     assert tree(names, "pkg") == ["pkg"]
 
 
+def test_tree_takes_no_line_of_a_name_for_a_name() -> None:
+    names = ["other\npkg.sub", "pkg"]
+
+    assert tree(names, "pkg") == ["pkg"]
+
+
 # What the run stands on
 
 # Imports of every kind, beside and after a sandbox in which one module is blocked or evicted.
