@@ -83,10 +83,8 @@ class OpenLeaks:
                 for each in place[healed:]:
                     self._send(each, "healed", by=origin, tests=self.tests)
                 del place[healed:]
-            elif place and place[-1].fixture is not None and is_same(place[-1].change.now, change.now):
-                # A plugin has suspended what a fixture does, between two tests.
-                continue
-            else:
+            # Else a plugin has suspended what a fixture does, between two tests.
+            elif not place or place[-1].fixture is None or not is_same(place[-1].change.now, change.now):
                 if place:
                     self._send(place[-1], "changed", by=origin)
                 place.append(self._opened(origin, by, change))
@@ -100,11 +98,8 @@ class OpenLeaks:
 
     def confirm(self, now: Picture, has_ended: Callable[[Fixture], bool]) -> list[OpenLeak]:
         """Send those of fixtures that have not put back by their end what they had changed."""
-        found = [
-            each
-            for each in self
-            if each.fixture is not None and has_ended(each.fixture) and each.change.is_in(now)
-        ]
+        ended = [each for each in self if each.fixture is not None and has_ended(each.fixture)]
+        found = [each for each in ended if each.change.is_in(now)]
         for each in found:
             each.fixture = None
             self._send(each, "leak", **asdict(each.leak))
@@ -118,14 +113,9 @@ class OpenLeaks:
             self._events.append({"event": "allowed", "pattern": allowing.line})
         self._count += 1
         may_undo = by.fixture is not None and by.phase == "setup" and by.fixture.has_teardown
-        return OpenLeak(
-            self._count,
-            leak,
-            # After it is described: what is said of a module that is gone would be another thing.
-            change.without_modules(),
-            allowing is not None,
-            by.fixture if may_undo else None,
-        )
+        # After it is described: what is said of a module that is gone would be another thing.
+        loose = change.without_modules()
+        return OpenLeak(self._count, leak, loose, allowing is not None, by.fixture if may_undo else None)
 
     def forget_gone(self, now: Picture) -> None:
         """Forget those that neither a test nor a file has put back: a plugin has."""

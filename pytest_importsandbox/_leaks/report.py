@@ -130,7 +130,7 @@ class LeakReport:
 
     def write_json(self, path: Path) -> None:
         """Write all leaks to a file."""
-        leaks = [{**asdict(leak), "tests_before": None} for leak in self.leaks()]
+        leaks = [asdict(leak) for leak in self.leaks()]
         for leak in leaks:
             del leak["tests_before"]
         path.parent.mkdir(parents=True, exist_ok=True)
