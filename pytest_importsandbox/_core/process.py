@@ -5,17 +5,20 @@ Whatever looks at the import state and changes it accordingly does so under the 
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from builtins import __import__ as _import
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial, wraps
+from operator import call
 from types import ModuleType
 from typing import Any, Final, ParamSpec, TypeVar, final
 
 from pytest_importsandbox._core import lazy
 from pytest_importsandbox._core.attributes import SubmoduleAttributes
+from pytest_importsandbox._core.cpython import acquire_import_lock, release_import_lock
 from pytest_importsandbox._core.distributions import HiddenDistributions
 from pytest_importsandbox._core.modules import (
     MISSING,
@@ -43,7 +46,7 @@ from pytest_importsandbox._core.state import (
     ListDifference,
     NamespacePackages,
 )
-from pytest_importsandbox._core.threads import import_lock, imports_in_progress, run_each, wait_for_imports
+from pytest_importsandbox._core.threads import imports_in_progress, run_each, wait_for_imports
 from pytest_importsandbox._core.watcher import Aside, PreservedFinder, Span, Watcher
 
 STUCK_AFTER = 30.0
@@ -52,6 +55,8 @@ STUCK_AFTER = 30.0
 PATIENCE = 1.0
 """The same for what is taken up: the import may wait for the test that goes on."""
 
+_TAKE: Final[tuple[Callable[[], None], ...]] = (acquire_import_lock, gc.disable)
+
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
@@ -59,14 +64,26 @@ _Result = TypeVar("_Result")
 def _hold_import_lock(
     step: Callable[_Arguments, _Result], *args: _Arguments.args, **keywords: _Arguments.kwargs
 ) -> _Result:
-    """Do something while no other thread begins an import."""
+    """Do something while no other thread begins an import, and no garbage is collected.
+
+    The finalizers of garbage are foreign code, which could wait for a thread that imports.
+    """
     __tracebackhide__ = True
-    hold, free = import_lock()
+    collects = gc.isenabled()
+    taken: list[None] = []
     try:
-        hold()
+        # Taken and noted as such in a single call into C: Python looks for signals behind it, and a handler
+        # that raises (Ctrl-C, a time limit) between the two would leave the lock held for good.
+        taken.extend(map(call, _TAKE))
         result = step(*args, **keywords)
     finally:
-        free()
+        # For the same reason there is no other call before each of these; a context manager would be one.
+        if taken:
+            try:
+                release_import_lock()
+            finally:
+                if collects:
+                    gc.enable()
     return result
 
 
@@ -165,18 +182,14 @@ class Process:
         try:
             self._close(span)
         except BaseException:
-            # An interrupt, which may have struck before the first step.
+            # An interrupt: each step is done again, and does no harm where it was done.
             self._close(span)
             raise
 
     def _close(self, span: Span) -> None:
-        run_each(
-            [
-                partial(_hold_import_lock, self._end, span),
-                lambda: run_each(span.at_end),
-                partial(self._after_leaving, span),
-            ]
-        )
+        _hold_import_lock(self._end, span)
+        run_each(span.at_end)
+        self._after_leaving(span)
 
     def put_aside(self, span: Span, pinned: Iterable[str] = ()) -> Span:
         """Leave a span and those inside of it, to be taken up again.

@@ -770,4 +770,4 @@ class ImportState:
 
     def restore(self) -> None:
         """Put everything back, whatever part of it fails; an interrupt is raised when all is in place."""
-        run_each(row.restore for row in self.rows)
+        run_each([row.restore for row in self.rows])

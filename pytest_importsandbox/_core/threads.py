@@ -8,15 +8,11 @@ are loading already goes on: each import holds the lock of its module until it i
 
 from __future__ import annotations
 
-import gc
 import threading
 import time
 import weakref
-from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from functools import partial
-from operator import call
 from traceback import walk_stack
 from typing import Any, Final
 
@@ -30,30 +26,11 @@ from pytest_importsandbox._core.cpython import (
 )
 from pytest_importsandbox._core.names import in_tree
 
-_call: Final[Callable[[Callable[[], object]], object]] = call
-
 _MOMENT: Final = 0.001
 """Seconds that another thread gets to end its import."""
 
 
-def import_lock() -> tuple[Callable[[], object], Callable[[], object]]:
-    """What takes the import lock, and what gives it back if it has been taken.
-
-    While it is held, garbage is not collected: the finalizers of garbage are foreign code, which could wait
-    for a thread that imports.
-
-    Each of the two is a single call into C, behind which Python looks for signals. So no handler that raises
-    (Ctrl-C, a time limit) gets between the lock and the note that it is held: first in a `finally`, giving
-    it back can't be missed. A context manager would leave such gaps, and import would hang for good.
-    """
-    undo = [gc.enable, release_import_lock] if gc.isenabled() else [release_import_lock]
-    to_undo: list[Callable[[], None]] = []
-    steps: list[Callable[[], object]] = [acquire_import_lock, gc.disable, partial(to_undo.extend, undo)]
-    # Both are lazy: what is to be undone is known when it is.
-    return partial(deque, map(_call, steps), 0), partial(deque, map(_call, to_undo), 0)
-
-
-def run_each(steps: Iterable[Callable[[], object]]) -> None:
+def run_each(steps: Collection[Callable[[], object]]) -> None:
     """Run all steps, whichever of them fail, and raise at the end what has interrupted them.
 
     A signal handler (Ctrl-C, a time limit) can raise between any two steps, and in the middle of one. So if
@@ -61,7 +38,6 @@ def run_each(steps: Iterable[Callable[[], object]]) -> None:
     What fails in both runs is the fault of a hostile object, which has no say here. What does not fail again
     has come from outside, and is raised when all is done.
     """
-    steps = list(steps)
     try:
         for step in steps:
             step()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_importsandbox._core.threads import import_lock, run_each
+from pytest_importsandbox._core.threads import run_each
 
 STEP = 1 if os.environ.get("IMPORTSANDBOX_EVERY_INTERRUPT") else 101
 
@@ -233,12 +233,6 @@ def test_interrupt_is_raised_beside_a_step_that_always_fails() -> None:
         run_each([lambda: [][0], fails_once(steps, KeyboardInterrupt())])
 
     assert steps == ["run", "run"]
-
-
-def test_import_lock_that_was_not_taken_is_not_given_back() -> None:
-    _, free = import_lock()
-
-    free()
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs signal.setitimer")
