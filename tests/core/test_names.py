@@ -316,6 +316,7 @@ def test_modules_that_are_not_refused_do_not_break_imports(
     assert try_imports(act, *free) == free
 
 
+@pytest.mark.slow
 def test_modules_that_are_refused_break_imports_when_they_are_blocked(
     try_imports: Callable[..., list[str]],
 ) -> None:

@@ -111,6 +111,7 @@ FILES = {
 }
 
 
+@pytest.mark.slow
 def test_threads_import_whatever_sandboxes_do(run_script: Callable[..., str]) -> None:
     # Tracing all threads is slow, and what is measured here is measured elsewhere.
     output = run_script(SCRIPT, files=FILES, environment={"COVERAGE_PROCESS_CONFIG": None})
@@ -173,6 +174,7 @@ print(rounds)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(sys, "lazy_modules"), reason="lazy imports came with Python 3.15")
 def test_threads_resolve_lazy_submodules_whatever_sandboxes_do(run_script: Callable[..., str]) -> None:
     output = run_script(

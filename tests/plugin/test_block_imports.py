@@ -205,6 +205,7 @@ def test_who_takes_the_entry_out_of_the_cache_cannot_import_it_either(
     result.assert_outcomes(passed=2)
 
 
+@pytest.mark.slow
 def test_workers_of_xdist(pytester: pytest.Pytester, write: Write) -> None:
     pytest.importorskip("xdist")
     write({f"test_{number}.py": ABSENT for number in range(4)})

@@ -10,6 +10,8 @@ import pytest
 
 pytest.importorskip("coverage")
 
+pytestmark = pytest.mark.slow
+
 LIBRARY = """\
 import os
 

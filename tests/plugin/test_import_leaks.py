@@ -107,6 +107,14 @@ def test_{name}():
 """
 WIDER = ("class", "module", "package", "session")
 
+WORKERS = pytest.mark.parametrize(
+    "workers",
+    [
+        pytest.param((), id="one process"),
+        pytest.param(("-p", "xdist", "-n2"), id="xdist", marks=pytest.mark.slow),
+    ],
+)
+
 
 def write_suite(pytester: pytest.Pytester, place: str) -> None:
     """Write a file for each kind of leak, which comes from one kind of place."""
@@ -150,7 +158,7 @@ def _temporary_directory(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("place", ["test", "function", "file", *WIDER])
-@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n2")], ids=["one process", "xdist"])
+@WORKERS
 def test_report_names_who_left_what(pytester: pytest.Pytester, place: str, workers: tuple[str, ...]) -> None:
     write_suite(pytester, place)
 
@@ -628,7 +636,7 @@ def test_known_leaks_can_be_allowed(pytester: pytest.Pytester, allowed: str, lef
     assert unused is (left == 2)
 
 
-@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n2")], ids=["one process", "xdist"])
+@WORKERS
 def test_entry_that_allows_nothing_is_reported(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     pytester.makeini("[pytest]\nimport_leaks = report\nimport_leaks_allow =\n modules:stub\n modules:other")
     pytester.makepyfile(f"def test_it():\n    {STUB}")
@@ -658,7 +666,7 @@ def test_setting_that_is_not_known(pytester: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["ERROR: import_leaks must be 'off', 'report' or 'error', not 'on'"])
 
 
-@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n2")], ids=["one process", "xdist"])
+@WORKERS
 def test_files_for_tools(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     pytester.makepyfile(
         test_it=f"""
@@ -726,6 +734,7 @@ def test_run_without_leaks_says_nothing(pytester: pytest.Pytester) -> None:
     result.stdout.no_fnmatch_line("*import leaks*")
 
 
+@pytest.mark.slow
 def test_worker_that_crashes_does_no_harm(pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     pytester.makepyfile(

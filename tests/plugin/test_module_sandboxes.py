@@ -727,6 +727,7 @@ OBSERVED = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "argument"),
     [
@@ -769,6 +770,7 @@ def test_run_that_ends_early_finalizes_in_the_sandbox_and_closes_it(
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["import", "fixture"])
 @pytest.mark.parametrize("end", ["raise KeyboardInterrupt", "pytest.exit('enough')"])
 def test_interruption_of_an_import_or_a_session_fixture_leaves_no_trace(
@@ -878,6 +880,7 @@ def test_debugger_sees_the_sandbox(pytester: pytest.Pytester, write: Write) -> N
     result.stdout.fnmatch_lines(["*debugger: stub"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distribution", ["load", "loadfile", "loadscope", "worksteal", "each"])
 def test_workers_of_xdist(pytester: pytest.Pytester, write: Write, distribution: str) -> None:
     pytest.importorskip("xdist")

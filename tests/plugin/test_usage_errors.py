@@ -217,6 +217,7 @@ def test_bad_marker_fails_a_doctest(pytester: pytest.Pytester) -> None:
     assert_refused(result, "[doctest] library.function", "takes preserve= and blocked=, not block='numpy'")
 
 
+@pytest.mark.slow
 def test_bad_setting_with_xdist(pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     pytester.makeini("[pytest]\nisolated_imports = all")
@@ -227,6 +228,7 @@ def test_bad_setting_with_xdist(pytester: pytest.Pytester) -> None:
     assert_usage_error(result, "isolated_imports must be 'marked', 'test' or 'module', not 'all'")
 
 
+@pytest.mark.slow
 def test_bad_marker_with_xdist(pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     pytester.makepyfile(

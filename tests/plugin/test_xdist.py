@@ -6,6 +6,8 @@ import pytest
 
 pytest.importorskip("xdist")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("mode", ["load", "loadscope", "loadfile", "loadgroup", "worksteal", "each", "no"])
 def test_temporary_packages_of_the_same_name(pytester: pytest.Pytester, mode: str) -> None:

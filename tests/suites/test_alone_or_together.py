@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("alone_or_together.py")
 
 # Each run loads these plugins alone: many short runs would spend their time on loading all that is installed.

@@ -395,6 +395,7 @@ def test_package_rewritten_200_times_is_always_the_newest(sandbox: ImportSandbox
     assert seen == [1000 + number for number in range(200)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimization", ["0", "1", "2"])
 @pytest.mark.parametrize(
     "environment",
