@@ -513,10 +513,20 @@ class LazyHooks(Hooks):  # from 3.15
 
         A finder that loads something by reading a global variable is asked for that in turn.
         """
-        for name, module in sys.modules.copy().items():
-            if type(name) is str and in_tree(name, ("pytest_importsandbox",)):
-                for attribute, _ in _placeholders(module):
-                    getattr(module, attribute)
+        looked_at: set[str] = set()
+        # Again and again: it is loading that makes more of these.
+        while (
+            names := {
+                name
+                for name in sys.modules.copy()
+                if type(name) is str and in_tree(name, ("pytest_importsandbox",))
+            }
+            - looked_at
+        ):
+            for name in names:
+                for attribute, _ in _placeholders(sys.modules[name]):
+                    getattr(sys.modules[name], attribute)
+            looked_at |= names
 
     def kept(self, name: str, module: object) -> None:
         """Remember what a module declared, and which of its submodules are pending."""

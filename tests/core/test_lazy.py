@@ -1197,7 +1197,7 @@ def test_what_another_thread_declares_belongs_to_the_outer_state(
     )
     package = importlib.import_module("shared")
     importer("waits_for_shared", "lazy import shared.sub")
-    state = process.hooks.snapshot({}, process.shadowing, process.namespace_packages)
+    state = process.hooks.snapshot({}, process.attributes, process.namespace_packages)
     module = importlib.import_module("in_thread")
     submodule = importlib.import_module("shared.sub")
 
