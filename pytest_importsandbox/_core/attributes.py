@@ -71,18 +71,18 @@ class SubmoduleAttributes:
         for name in names:
             package, _, child = name.rpartition(".")
             module = modules.get(name, MISSING)
-            attributes = namespace(modules.get(package)) if module is not MISSING else None
+            attributes = namespace(modules.get(package)) if package and module is not MISSING else None
+            value = MISSING if attributes is None else attributes.get(child, MISSING)
             # What is loading is not bound yet, and import binds it whatever happens to a sandbox meanwhile.
-            if attributes is None or is_loading(module):
+            if attributes is None or (value is not module and is_loading(module)):
                 if self._known.pop(name, None) is not None:
                     self._columns = ()
-                self._shadowed.discard(name)
-                continue
-            self._remember(name, Binding(attributes, child, attributes.get(child, MISSING)))
-            if self._known[name].value is module:
-                self._shadowed.discard(name)
             else:
+                self._remember(name, Binding(attributes, child, value))
+            if name in self._known and value is not module:
                 self._shadowed.add(name)
+            else:
+                self._shadowed.discard(name)
 
     def forget_absent(self) -> None:
         """Forget where packages have nothing under the name of a submodule."""

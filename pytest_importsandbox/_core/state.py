@@ -709,7 +709,11 @@ class ImportState:
         # The index looks at nothing of a span that is not noted there: it knows what was before. What was
         # imported outside while a span was aside it has looked at, so that this stays, blocked inside or not.
         changed = (name for name, _, _ in self.attributes.changes())
-        self.bindings.note_unseen((*self.modules.added(with_preserved=True), *changed))
+        names = (*self.modules.added(with_preserved=True), *changed)
+        # A package of the span itself, which may have been preserved since, is to stay whole.
+        self.bindings.note_unseen(
+            name for name in names if type(name) is str and name.rpartition(".")[0] in self.modules.saved
+        )
 
     def is_rearranged(self) -> bool:
         """Whether modules of the snapshot were taken out of `sys.modules`, and perhaps put back."""

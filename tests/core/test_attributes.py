@@ -20,6 +20,7 @@ from pytest_importsandbox._core.modules import MISSING
 from pytest_importsandbox._sandbox.sandbox import suspended
 
 Write = Callable[[Mapping[str, str]], Path]
+Run = Callable[..., str]
 
 
 class UnseenFinder:
@@ -158,7 +159,9 @@ def test_submodule_that_is_loading_is_not_known(known: SubmoduleAttributes, pack
 
 def test_alias_that_was_there_before_stays(write_modules: Write, picture: Any) -> None:
     """As `os.path` is one: import has not bound it."""
-    write_modules({"pkg/__init__.py": "import os\nimport sys\nalias = sys.modules['pkg.alias'] = os"})
+    write_modules(
+        {"pkg/__init__.py": "import other, sys\nalias = sys.modules['pkg.alias'] = other", "other.py": ""}
+    )
     importlib.import_module("pkg")
     before = picture("pkg")
 
@@ -270,6 +273,33 @@ def test_what_an_earlier_thread_imports_stays_bound(write_modules: Write) -> Non
 
     assert pkg.one is sys.modules["pkg.one"]
     assert not hasattr(pkg, "two")
+
+
+def test_package_that_is_preserved_while_its_sandbox_is_open_stays_whole(run_script: Run) -> None:
+    output = run_script(
+        """
+        import importlib.machinery
+        import sys
+
+        from pytest_importsandbox import ImportSandbox
+
+        class Finder:
+            find_spec = staticmethod(importlib.machinery.PathFinder.find_spec)
+
+        with ImportSandbox(preserve="pkg") as sandbox:
+            sys.meta_path.insert(0, Finder)
+            import pkg.one
+            # What must run only once is kept before anything is taken away.
+            sandbox.evict("other")
+        with ImportSandbox():
+            import pkg.one
+
+            print(pkg.one is sys.modules["pkg.one"])
+        """,
+        files={"pkg/__init__.py": "", "pkg/one.py": ""},
+    )
+
+    assert output.split() == ["True"]
 
 
 def test_what_is_blocked_inside_and_imported_outside_stays_bound(write_modules: Write) -> None:
