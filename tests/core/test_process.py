@@ -904,6 +904,33 @@ def test_modules_imported_past_the_watcher_before_a_sandbox_are_known_in_it(run_
     assert output.split() == ["2", "1"]
 
 
+def test_what_left_past_the_watcher_before_a_sandbox_does_not_come_back_with_it(run_script: Run) -> None:
+    run_script(
+        """
+        import sys
+        from importlib.machinery import PathFinder
+
+        from pytest_importsandbox import ImportSandbox
+        from pytest_importsandbox._core.process import process
+
+        class Front:
+            find_spec = PathFinder.find_spec
+
+        process.install()
+        sys.meta_path.insert(0, Front)
+        import pkg
+        with ImportSandbox():
+            pass
+        assert sys.meta_path[0] is Front
+        del sys.modules["pkg.run"], pkg.run
+        with ImportSandbox():
+            import pkg.run
+        assert "run" not in vars(pkg)
+        """,
+        files={"pkg/__init__.py": "from .run import run", "pkg/run.py": "def run(): pass"},
+    )
+
+
 def test_unittest_can_use_a_sandbox(run_script: Run) -> None:
     run_script(
         """

@@ -423,6 +423,47 @@ def test_nested_sandbox_while_a_wider_fixture_is_set_up(pytester: pytest.Pyteste
     result.assert_outcomes(passed=2)
 
 
+@pytest.mark.parametrize(
+    ("change", "meanwhile", "inside"),
+    [
+        pytest.param("del library.things", "pass", "None", id="nothing"),
+        pytest.param("pass", "pass", "sys.modules['library.things']", id="a copy"),
+        pytest.param("pass", "library.things = None", "sys.modules['library.things']", id="still a copy"),
+    ],
+)
+def test_package_has_in_the_test_what_it_had_before_the_wider_fixture(
+    pytester: pytest.Pytester, change: str, meanwhile: str, inside: str
+) -> None:
+    pytester.makepyfile(
+        test_it=f"""
+        import importlib
+        import sys
+
+        import pytest
+
+        import library.things
+
+
+        @pytest.fixture(scope="module")
+        def thing():
+            {meanwhile}
+
+
+        @pytest.mark.isolated_imports
+        def test_isolated(request):
+            del sys.modules["library.things"]
+            importlib.import_module("library.things")
+            {change}
+            request.getfixturevalue("thing")
+            assert vars(library).get("things") is {inside}
+        """,
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=1)
+
+
 def test_method_of_a_finder_that_a_wider_fixture_replaces_outlives_a_nested_sandbox(
     pytester: pytest.Pytester,
 ) -> None:
