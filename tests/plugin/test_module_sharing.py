@@ -123,6 +123,44 @@ def test_what_asked_for_a_stub_runs_again_and_what_did_not_is_shared(
     result.assert_outcomes(passed=3)
 
 
+def test_first_copy_of_a_preserved_package_has_nothing_of_the_stub_of_a_file(
+    pytester: pytest.Pytester, write: Write
+) -> None:
+    write(
+        {
+            "conftest.py": "import registry",
+            "lib/named.py": """
+                import library, registry
+
+                registry.NAMES.append(type(library).__name__)
+            """,
+            "test_1.py": """
+                import sys
+
+                sys.modules["library"] = "stub"
+
+                import named, registry
+
+
+                def test_it():
+                    assert named.library == "stub"
+            """,
+            "test_2.py": """
+                import named, library, registry
+
+
+                def test_it():
+                    assert named.library is library
+                    assert registry.NAMES == ["library", "module", "str"]
+            """,
+        }
+    )
+
+    result = pytester.runpytest_subprocess("-o", "isolated_imports_preserve=named")
+
+    result.assert_outcomes(passed=2)
+
+
 @pytest.mark.parametrize("names", [("test_1", "test_2"), ("test_2", "test_1")], ids=["first", "last"])
 def test_what_asked_for_the_stub_of_a_submodule_is_not_shared(
     pytester: pytest.Pytester, write: Write, names: tuple[str, str]
