@@ -1212,6 +1212,50 @@ def test_preserved_package_that_is_blocked_comes_back(run_script: Run) -> None:
     assert output.split() == ["named"]
 
 
+def test_first_copy_holds_on_to_what_there_was_before_an_eviction(run_script: Run) -> None:
+    run_script(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        import dates
+        with ImportSandbox(preserve="named") as sandbox:
+            sandbox.evict("dates")
+            import named as first
+        import named
+
+        assert named is first
+        assert named.dates is dates
+        """,
+        files={"named.py": "import dates", "dates.py": ""},
+    )
+
+
+def test_fake_in_place_of_a_preserved_module_is_forgotten(run_script: Run) -> None:
+    run_script(
+        """
+        import gc
+        import sys
+        import weakref
+        from types import ModuleType
+
+        from pytest_importsandbox import ImportSandbox
+
+        with ImportSandbox(preserve="named"):
+            import named
+        with ImportSandbox():
+            import named
+            sys.modules["named"] = ModuleType("named")
+            fake = weakref.ref(sys.modules["named"])
+            with ImportSandbox():
+                pass
+        gc.collect()
+
+        assert fake() is None
+        """,
+        files={"named.py": ""},
+    )
+
+
 def test_unrelated_block_does_not_keep_a_package_from_coming_back(run_script: Run) -> None:
     run_script(
         """
