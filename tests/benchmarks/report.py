@@ -148,6 +148,13 @@ def rows_of(figures: Figures) -> Iterator[Row]:
         "a run of one test",
         figures.seconds("test_import_of_plugin"),
     )
+    for bytecode, how in ((True, ""), (False, ", no bytecode")):
+        yield Row(
+            f"a run of one test, plugin installed and not used{how}",
+            figures.seconds("test_run_that_does_not_use_it", way="installed", bytecode=bytecode),
+            "without it",
+            figures.seconds("test_run_that_does_not_use_it", way="without", bytecode=bytecode),
+        )
     for count in (1, 10, 100):
         yield Row(
             f"fresh import of {count} module{'s' * (count > 1)}",

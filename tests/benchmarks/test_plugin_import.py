@@ -42,3 +42,24 @@ def test_import_of_plugin(benchmark: Any, suite: Any, repeat: int) -> None:
 
     figures = json.loads((suite.directory / "figures.json").read_text(encoding="utf-8"))
     benchmark.extra_info.update(figures)
+
+
+@pytest.fixture(scope="module")
+def empty_suite(write_suite: Callable[..., Any]) -> Any:
+    # A directory that nothing has been compiled for stays like that where no bytecode is written.
+    return write_suite({"test_empty.py": "def test_empty():\n    pass\n"})
+
+
+@pytest.mark.parametrize("way", ["installed", "without"])
+@pytest.mark.parametrize("bytecode", [True, False])
+def test_run_that_does_not_use_it(
+    benchmark: Any, empty_suite: Any, bytecode: bool, way: str, repeat: int
+) -> None:
+    if not bytecode:
+        # What other runs have written would be read.
+        empty_suite.environment = {
+            **empty_suite.environment,
+            "PYTHONPYCACHEPREFIX": str(empty_suite.directory),
+        }
+    plugins = ("importsandbox",) if way == "installed" else ()
+    benchmark.pedantic(empty_suite.run, kwargs={"plugins": plugins, "bytecode": bytecode}, rounds=5)
