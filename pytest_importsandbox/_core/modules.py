@@ -23,6 +23,8 @@ from pytest_importsandbox._core.cpython import is_initializing
 _MRO: Final = type.__dict__["__mro__"]
 _CLASS_DICT: Final = type.__dict__["__dict__"]
 
+_MODULE_DICT: Final = type.__getattribute__(ModuleType, "__dict__")["__dict__"].__get__
+
 MISSING: Final = object()
 """Stands for no value, where None can be one."""
 
@@ -52,7 +54,11 @@ def namespace(module: object) -> dict[str, Any] | None:
     if module is None or module is MISSING:
         return None
     try:
-        attributes = object.__getattribute__(module, "__dict__")
+        if is_module(module):
+            # Not by its class, which can define a property of that name: those of apipkg and py do.
+            attributes = _MODULE_DICT(module)
+        else:
+            attributes = object.__getattribute__(module, "__dict__")
     except Exception:
         return None
     return attributes if type(attributes) is dict else None

@@ -339,6 +339,44 @@ def test_namespace_that_cannot_be_read_does_no_harm(picture: Any) -> None:
     assert before.differences() == []
 
 
+def test_property_by_which_a_module_answers_for_its_namespace_is_not_called(
+    run_script: Callable[..., str],
+) -> None:
+    output = run_script(
+        """
+        from pytest_importsandbox import ImportSandbox
+
+        for _ in range(2):
+            with ImportSandbox(preserve="lazypkg") as sandbox:
+                import lazypkg.sub
+                assert lazypkg.asked == []
+                sandbox.evict("lazypkg")
+                import lazypkg
+        with ImportSandbox():
+            import lazypkg.sub
+            print(lazypkg.asked)
+        """,
+        files={
+            "lazypkg/__init__.py": """
+                import sys, types
+
+                asked = []
+
+                class Lazy(types.ModuleType):
+                    @property
+                    def __dict__(self):
+                        asked.append("asked")
+                        return types.ModuleType.__dict__["__dict__"].__get__(self)
+
+                sys.modules[__name__].__class__ = Lazy
+                """,
+            "lazypkg/sub.py": "",
+        },
+    )
+
+    assert output == "[]\n"
+
+
 def test_namespace_that_is_no_dict_does_no_harm(picture: Any) -> None:
     class Odd:
         __dict__ = Hostile()  # type: ignore[assignment]
