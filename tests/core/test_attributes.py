@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.machinery
-import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -185,7 +184,7 @@ def test_alias_of_the_sandbox_goes(package: ModuleType, picture: Any) -> None:
     before = picture("pkg")
 
     with ImportSandbox():
-        package.alias = sys.modules["pkg.alias"] = os  # type: ignore[attr-defined]
+        package.alias = sys.modules["pkg.alias"] = package.one  # type: ignore[attr-defined]
 
     assert before.differences() == []
 

@@ -131,9 +131,9 @@ assert total > 500
 for number in range(1, total, STEP):
     run(number)
     if found := wrong():
-        print(struck, found)
+        print(struck, found, flush=True)
         os._exit(0)
-print("all is back")
+print("all is back", flush=True)
 os._exit(0)
 """
 
