@@ -28,6 +28,10 @@ def distribution() -> importlib.metadata.Distribution:
     return importlib.metadata.distribution("pytest-importsandbox")
 
 
+def test_public_names_are_listed_before_they_are_loaded() -> None:
+    assert set(pytest_importsandbox.__all__) <= set(dir(pytest_importsandbox))
+
+
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a wheel and an sdist, built from the checkout."""

@@ -191,7 +191,8 @@ class BindingsRow:
     def _add(self, binding: Binding) -> None:
         # A namespace that was noted as a whole is put back as a whole.
         if not self.is_noted_whole(binding.attributes):
-            self.noted[id(binding.attributes), binding.name] = binding
+            # The first note counts: what an interrupt has left half done runs again.
+            self.noted.setdefault((id(binding.attributes), binding.name), binding)
 
     def _value_before(self, name: str, attributes: dict[str, Any]) -> Any:
         """What the package had under the name of a submodule, as far as the snapshot tells."""
@@ -241,13 +242,11 @@ class BindingsRow:
     @staticmethod
     def _bind(found: Mapping[tuple[int, str], tuple[Binding, Binding]], outside: BindingsRow) -> None:
         """Bind names as they were, but for submodules that were absent and are there now."""
-        for place, (binding, before) in found.items():
+        for binding, before in found.values():
             now = before.now()
             if binding.value is MISSING and now.value is not before.value:
                 continue
-            # The first note counts: an interrupt may have left this half done, so that it runs again.
-            if place not in outside.noted:
-                outside._add(now)
+            outside._add(now)
             binding.restore()
 
     def adopt(self, names: Iterable[str]) -> None:

@@ -185,10 +185,6 @@ class Store:
         """Forget who asked for what: the modules are gone or kept."""
         self._asked.clear()
 
-    def unknown(self, modules: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of some modules that are not preserved already."""
-        return {name: module for name, module in modules.items() if self.modules.get(name) is not module}
-
     def keep(self, added: Mapping[str, Any], originals: Mapping[str, Any], imports: Imports) -> list[str]:
         """Keep those of the added modules that must run only once or can be shared; return their names.
 

@@ -78,7 +78,7 @@ def _hold_import_lock(
         result = step(*args, **keywords)
     finally:
         # For the same reason there is no other call before each of these; a context manager would be one.
-        if taken:
+        if taken:  # pragma: no branch: not if an interrupt has struck before
             try:
                 release_import_lock()
             finally:
@@ -293,8 +293,7 @@ class Process:
             each.threads += [new for new in threading.enumerate() if not _is_among(new, aside.threads)]
         span.state = after
         span.aside = None
-        if span not in self.spans:
-            self.spans.extend(aside.spans)
+        self.spans[:] = [*(each for each in self.spans if each not in aside.spans), *aside.spans]
         span.imported |= aside.modules.names()
         after.apply(aside.difference)
         # A module puts its finder into place once, wherever that was.
@@ -316,10 +315,9 @@ class Process:
 
     def overlook(self, span: Span) -> None:
         """Let what has been put into the lists of `sys` until now be no concern of what was put aside."""
-        if span.aside is not None:
-            for difference in span.aside.difference:
-                if isinstance(difference, ListDifference):
-                    difference.overlook()
+        for difference in () if span.aside is None else span.aside.difference:
+            if isinstance(difference, ListDifference):
+                difference.overlook()
 
     @_under_import_lock
     def evict(self, roots: tuple[str, ...], running: Iterable[ModuleType]) -> set[str]:

@@ -14,6 +14,8 @@ from collections.abc import Callable
 
 import pytest
 
+from pytest_importsandbox import ImportSandbox
+from pytest_importsandbox._core.process import process
 from pytest_importsandbox._core.threads import run_each
 
 STEP = 1 if os.environ.get("IMPORTSANDBOX_EVERY_INTERRUPT") else 101
@@ -185,6 +187,31 @@ def test_interrupt_leaves_all_in_place_wherever_it_strikes(
     )
 
     assert output == "all is back\n"
+
+
+def test_sandbox_that_is_interrupted_while_it_opens_is_not_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def strike() -> None:
+        raise KeyboardInterrupt
+
+    sandbox = ImportSandbox()
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "_snapshot", strike)
+        with pytest.raises(KeyboardInterrupt):
+            sandbox.__enter__()
+
+    assert process.spans == []
+    with sandbox as entered:
+        assert entered is sandbox
+
+
+def test_span_that_is_in_place_cannot_be_taken_up_once_more() -> None:
+    span = process.open()
+    state = span.state
+
+    process.take_up(span)
+
+    assert (process.spans, span.state) == ([span], state)
+    process.close(span)
 
 
 def fails_once(steps: list[str], error: BaseException) -> Callable[[], None]:
