@@ -26,6 +26,9 @@ from pytest_importsandbox._core.cpython import (
 )
 from pytest_importsandbox._core.names import in_tree
 
+_OF_RACES: Final = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+"""What a step raises if another thread changes something meanwhile; time limits have types of their own."""
+
 _MOMENT: Final = 0.001
 """Seconds that another thread gets to end its import."""
 
@@ -43,8 +46,7 @@ def run_each(steps: Collection[Callable[[], object]]) -> None:
             step()
         return
     except BaseException as exc:
-        # An error of this type can come from another thread that changes a dict meanwhile, too.
-        interrupt = None if type(exc) is RuntimeError else exc
+        interrupt = None if type(exc) in _OF_RACES else exc
     for step in steps:
         try:
             step()

@@ -223,7 +223,7 @@ def fails_once(steps: list[str], error: BaseException) -> Callable[[], None]:
     return step
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("a time limit")])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), TimeoutError("a time limit")])
 def test_step_that_is_interrupted_runs_again_and_the_interrupt_is_raised_at_the_end(
     error: BaseException,
 ) -> None:
@@ -237,10 +237,13 @@ def test_step_that_is_interrupted_runs_again_and_the_interrupt_is_raised_at_the_
     assert (first, second) == (["run", "run"], ["run"])
 
 
-def test_error_that_another_thread_may_have_caused_is_none() -> None:
+@pytest.mark.parametrize(
+    "error", [RuntimeError("dictionary changed size during iteration"), KeyError("pkg.sub")], ids=repr
+)
+def test_error_that_another_thread_may_have_caused_is_none(error: Exception) -> None:
     steps: list[str] = []
 
-    run_each([fails_once(steps, RuntimeError("dictionary changed size during iteration"))])
+    run_each([fails_once(steps, error)])
 
     assert steps == ["run", "run"]
 
