@@ -506,11 +506,13 @@ class Process:
 
     def _settle(self, span: Span) -> None:
         """Take care of what outlives a span; whatever a hostile object does here, the restore goes on."""
-        steps: list[Callable[[], None]] = [partial(self._keep, span), partial(self._keep_finders, span)]
         # First: once a package of the span is preserved, it counts as one that was there before.
+        run_each([partial(step, span) for step in (self._note_rearranged, self._keep, self._keep_finders)])
+
+    def _note_rearranged(self, span: Span) -> None:
+        """Note what imports bound that the watcher was not asked for, or that others were put back for."""
         if not is_first(self.watcher) or span.state.is_rearranged():
-            steps.insert(0, span.state.note_all_unseen)
-        run_each(steps)
+            span.state.note_all_unseen()
 
     def _keep(self, span: Span) -> None:
         """Preserve what must run only once of all that a span added."""

@@ -203,7 +203,8 @@ class ModulesRow(PlainRow):
 
     def is_rearranged(self) -> bool:
         """Whether names of the snapshot have left their places: some were taken out, and perhaps put back."""
-        return _first_difference(self.table, self.saved) < len(self.saved)
+        # By value and in C: names that are compared by identity take twice as long.
+        return list(self.table)[: len(self.saved)] != list(self.saved)
 
     def merge(self, before: Self, after: Self) -> None:
         for name in changed_names(before.saved, after.saved):
