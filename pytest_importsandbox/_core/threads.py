@@ -39,7 +39,7 @@ def run_each(steps: Collection[Callable[[], object]]) -> None:
     A signal handler (Ctrl-C, a time limit) can raise between any two steps, and in the middle of one. So if
     anything is raised, all of them run a second time, one by one: each does no harm if it is done twice.
     What fails in both runs is the fault of a hostile object, which has no say here. What does not fail again
-    has come from outside, and is raised when all is done.
+    has come from outside, and is raised when all is done, unless another thread can have brought it about.
     """
     try:
         for step in steps:
